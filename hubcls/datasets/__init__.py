@@ -1,0 +1,65 @@
+"""Labelled images: PaddleHub's data sets, two small ones, and your own.
+
+Names are fetched on first use (PEP 562), so that listing data sets loads no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hubcls.registry import Table
+
+_PUBLIC = Table(
+    "public name of hubcls.datasets",
+    {
+        "BaseCVDataset": "hubcls.datasets.image_list:BaseCVDataset",
+        "Dataset": "hubcls.datasets.base:Dataset",
+        "DatasetInfo": "hubcls.datasets.base:DatasetInfo",
+        "Digits": "hubcls.datasets.digits:Digits",
+        "DogCat": "hubcls.datasets.catalogued:DogCat",
+        "Example": "hubcls.datasets.base:Example",
+        "FashionMNIST": "hubcls.datasets.fashion_mnist:FashionMNIST",
+        "Flowers": "hubcls.datasets.catalogued:Flowers",
+        "Food101": "hubcls.datasets.catalogued:Food101",
+        "ImageFolder": "hubcls.datasets.folder:ImageFolder",
+        "ImageList": "hubcls.datasets.image_list:ImageList",
+        "ImageTable": "hubcls.datasets.table:ImageTable",
+        "Indoor67": "hubcls.datasets.catalogued:Indoor67",
+        "LabelKeeping": "hubcls.datasets.base:LabelKeeping",
+        "Split": "hubcls.datasets.base:Split",
+        "StanfordDogs": "hubcls.datasets.catalogued:StanfordDogs",
+        "names": "hubcls.datasets.finding:names",
+        "open_dataset": "hubcls.datasets.opening:open_dataset",
+    },
+)
+
+__all__ = [
+    "BaseCVDataset",
+    "Dataset",
+    "DatasetInfo",
+    "Digits",
+    "DogCat",
+    "Example",
+    "FashionMNIST",
+    "Flowers",
+    "Food101",
+    "ImageFolder",
+    "ImageList",
+    "ImageTable",
+    "Indoor67",
+    "LabelKeeping",
+    "Split",
+    "StanfordDogs",
+    "names",
+    "open_dataset",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return _PUBLIC[name]
+    raise AttributeError(f"module 'hubcls.datasets' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
