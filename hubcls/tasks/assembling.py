@@ -1,0 +1,173 @@
+"""From ingredients and settings to a compiled classifier, ready for its first step."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hubcls.classification.classifier import build_classifier, head_layer_names
+from hubcls.classification.rebuilding import rebuilt
+from hubcls.errors import ConfigError, DataError
+from hubcls.pipeline.building import TrainingStream
+from hubcls.strategies.base import Plan, PlanRequest, TrainableGroup
+from hubcls.tasks.ingredients import Head, Ingredients
+from hubcls.training.devices import distribution, dtype_policy, synchronize_batch_norm
+from hubcls.training.run_config import RunConfig
+from hubcls.training.run_state import RunProgress
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """Everything that a run trains with.
+
+    Attributes:
+        classifier: images to logits, compiled on `devices` in `policy`.
+        groups: every layer of the classifier that has weights, stem first, head last.
+        plan: the strategy's answer to these layers and steps.
+        stream: training batches; their size is the global one.
+        progress: where the run stands: at its start.
+        class_weights: weight of each label in the loss.
+        devices: where it runs.
+        policy: the Keras dtype policy of the computation.
+    """
+
+    classifier: keras.Model
+    groups: tuple[TrainableGroup, ...]
+    plan: Plan
+    stream: TrainingStream
+    progress: RunProgress
+    class_weights: Mapping[int, float] | None
+    devices: tf.distribute.Strategy
+    policy: str
+
+
+def assemble(ingredients: Ingredients, config: RunConfig, head: Head) -> Assembly:
+    """Build the classifier on its devices and ask the strategy for its plan."""
+    # Seeds of initializers and dropout masks are drawn from Keras' global stream.
+    keras.utils.set_random_seed(config.seed)
+    devices, policy = distribution(config), dtype_policy(config)
+    stream = _stream(ingredients, config, devices.num_replicas_in_sync)
+    num_epoch = config.num_epoch
+    if num_epoch is None:
+        num_epoch = config.finetune_strategy.num_epoch(len(stream.split), stream.batch_size)
+    with devices.scope():
+        classifier = _classifier(ingredients, policy, head)
+        if devices.num_replicas_in_sync > 1:
+            synchronize_batch_norm(classifier)
+        groups = _trainable_groups(classifier, ingredients)
+        plan = config.finetune_strategy.plan(
+            PlanRequest(
+                groups=groups,
+                steps_per_epoch=stream.steps_per_epoch,
+                num_epoch=num_epoch,
+                num_examples=len(stream.split),
+                is_pretrained=ingredients.is_pretrained,
+            )
+        )
+        _compile(classifier, plan, ingredients, config)
+        # Every variable that any epoch trains gets its slots now: a resumed run finds
+        # them, and opening a layer later does not rebuild the optimizer.
+        classifier.optimizer.build(plan.ever_open_variables(groups, num_epoch))
+    return Assembly(
+        classifier=classifier,
+        groups=groups,
+        plan=plan,
+        stream=stream,
+        progress=RunProgress(stream.steps_per_epoch, num_epoch),
+        class_weights=_class_weights(config, ingredients),
+        devices=devices,
+        policy=policy,
+    )
+
+
+@contextlib.contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Inside, new layers take `policy`; afterwards the process has its own again."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _classifier(ingredients: Ingredients, policy: str, head: Head) -> keras.Model:
+    backbone = rebuilt(ingredients.backbone, policy, float32_layers=())
+    with precision(policy):
+        return build_classifier(
+            backbone,
+            num_outputs=ingredients.problem.num_classes,
+            hidden_units=head.hidden_units,
+            dropout=head.dropout,
+        )
+
+
+def _trainable_groups(
+    classifier: keras.Model, ingredients: Ingredients
+) -> tuple[TrainableGroup, ...]:
+    groups = [
+        TrainableGroup(
+            name=group.name,
+            layers=tuple(classifier.get_layer(name) for name in group.layers),
+            is_head=False,
+        )
+        for group in ingredients.groups
+    ]
+    head = [*ingredients.head_layers, *head_layer_names(classifier)]
+    layers = tuple(
+        layer for layer in map(classifier.get_layer, dict.fromkeys(head)) if layer.weights
+    )
+    return (*groups, TrainableGroup(name="head", layers=layers, is_head=True))
+
+
+def _stream(ingredients: Ingredients, config: RunConfig, replicas: int) -> TrainingStream:
+    if not ingredients.dataset.has("train"):
+        raise DataError(f"{ingredients.dataset.info.name} has no training split")
+    return TrainingStream(
+        split=ingredients.dataset.split("train"),
+        num_classes=ingredients.problem.num_classes,
+        preprocessing=ingredients.preprocessing,
+        batch_size=config.batch_size * replicas,
+        augmentation=ingredients.augmentation,
+        seed=config.seed,
+    )
+
+
+def _compile(
+    classifier: keras.Model, plan: Plan, ingredients: Ingredients, config: RunConfig
+) -> None:
+    optimizer = plan.optimizer
+    if config.ema is not None:
+        optimizer.use_ema, optimizer.ema_momentum = True, config.ema
+    classifier.compile(
+        optimizer=optimizer,
+        loss=ingredients.problem.loss(config.label_smoothing),
+        metrics=ingredients.problem.train_metrics(),
+        # XLA is 6 to 8 times slower for depthwise convolutions on a CPU, and fails under
+        # MirroredStrategy.
+        jit_compile=False,
+    )
+
+
+def _class_weights(config: RunConfig, ingredients: Ingredients) -> dict[int, float] | None:
+    names = ingredients.problem.class_names
+    if config.class_weights is None:
+        return None
+    if config.class_weights == "balanced":
+        counts = Counter(ingredients.dataset.split("train").labels.tolist())
+        total = sum(counts.values())
+        return {label: total / (len(counts) * count) for label, count in sorted(counts.items())}
+    weights = dict(config.class_weights)
+    unknown, missing = sorted(weights.keys() - set(names)), sorted(set(names) - weights.keys())
+    if unknown or missing:
+        raise ConfigError(
+            f"class_weights must name every class once; unknown: {unknown or 'none'}, "
+            f"missing: {missing or 'none'}; the classes are {', '.join(names)}"
+        )
+    return {label: float(np.float32(weights[name])) for label, name in enumerate(names)}

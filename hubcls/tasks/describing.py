@@ -1,0 +1,110 @@
+"""A run in words and plain values: for config.yaml, for resuming, and for the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hubcls.tasks.assembling import Assembly
+from hubcls.tasks.ingredients import Head, Ingredients
+from hubcls.training.devices import describe_devices
+from hubcls.training.run_config import RunConfig
+
+# Settings that may change between a run and its continuation: they decide when something
+# is shown, saved or ended, never what a step computes. (The batch counts as the global one.)
+_FREE = (
+    "batch_size",
+    "checkpoint_dir",
+    "distribution",
+    "early_stopping",
+    "enable_memory_optim",
+    "eval_interval",
+    "log_interval",
+    "max_seconds",
+    "mixed_precision",
+    "num_epoch",
+    "resume",
+    "save_ckpt_interval",
+    "use_cuda",
+    "use_data_parallel",
+    "use_pyreader",
+)
+
+
+def identity(
+    ingredients: Ingredients, assembly: Assembly, config: RunConfig, head: Head
+) -> dict[str, Any]:
+    """What makes a run this run, as plain JSON types."""
+    return {
+        "module": dict(ingredients.module),
+        "classes": list(ingredients.problem.class_names),
+        "training_data": assembly.stream.split.fingerprint(),
+        "preprocessing": ingredients.preprocessing.as_dict(),
+        "augmentation": str(ingredients.augmentation),
+        "head": head.as_dict(),
+        "global_batch_size": assembly.stream.batch_size,
+        "policy": assembly.policy,
+        **{key: value for key, value in config.as_dict().items() if key not in _FREE},
+    }
+
+
+def config_values(
+    ingredients: Ingredients, assembly: Assembly, config: RunConfig, head: Head
+) -> dict[str, Any]:
+    """Everything needed to repeat a run, as plain YAML types."""
+    info = ingredients.dataset.info
+    return {
+        "module": {
+            **ingredients.module,
+            "preprocessing": ingredients.preprocessing.as_dict(),
+        },
+        "dataset": {
+            "name": info.name,
+            "source": info.source,
+            "licence": info.licence,
+            "num_examples": dict(info.num_examples),
+            "class_names": list(info.class_names),
+            "fingerprint": assembly.stream.split.fingerprint(),
+        },
+        "task": {**head.as_dict(), "augmentation": str(ingredients.augmentation)},
+        "run": {
+            **config.as_dict(),
+            "num_epoch": assembly.progress.num_epoch,
+            "global_batch_size": assembly.stream.batch_size,
+            "dtype_policy": assembly.policy,
+        },
+    }
+
+
+def run_line(assembly: Assembly, config: RunConfig) -> str:
+    """Devices, precision, batch, length and strategy in one line."""
+    replicas = assembly.devices.num_replicas_in_sync
+    return (
+        f"{describe_devices(assembly.devices)}, {assembly.policy}, "
+        f"batch {assembly.stream.batch_size} ({config.batch_size} x {replicas}), "
+        f"{assembly.progress.num_epoch} epoch(s) of {assembly.stream.steps_per_epoch} steps, "
+        f"{config.finetune_strategy}"
+    )
+
+
+def finished_line(assembly: Assembly, config: RunConfig) -> str:
+    """Say that a run found in its folder has nothing left to do."""
+    best = assembly.progress.best
+    score = ""
+    if best is not None:
+        name, value = next(iter(best.scores.items()))
+        score = f"; best {name}={value:.4f} at step {best.step}"
+    return (
+        f"the run in {config.folder} is finished at step {assembly.progress.step}{score}. "
+        "To train on, raise num_epoch; to start over, pass resume=False or another checkpoint_dir"
+    )
+
+
+def as_table(values: Mapping[str, Any]) -> str:
+    """A nested mapping as Markdown tables, for TensorBoard's text page."""
+    lines = []
+    for section, content in values.items():
+        rows = content.items() if isinstance(content, Mapping) else [("", content)]
+        lines += [f"### {section}", "", "| key | value |", "|---|---|"]
+        lines += [f"| {key} | {value} |" for key, value in rows] + [""]
+    return "\n".join(lines)

@@ -1,0 +1,457 @@
+"""ImageClassifierTask: fine-tune a module on a data set, measure it, predict with it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from hubcls.classification.metrics import find_metric
+from hubcls.classification.predictions import Prediction
+from hubcls.classification.rebuilding import as_float32
+from hubcls.datasets.base import Dataset
+from hubcls.errors import CheckpointError, ConfigError
+from hubcls.evaluation.evaluating import Evaluation, evaluate
+from hubcls.evaluation.predicting import Images, predict
+from hubcls.evaluation.visualization import Visualization
+from hubcls.export.bundle import Bundle, load_bundle, save_bundle
+from hubcls.logs import logger, show_logs
+from hubcls.modules.module import Module
+from hubcls.pipeline.reader import ImageClassificationReader
+from hubcls.progress import progress as progress_bar
+from hubcls.tasks.assembling import Assembly, assemble
+from hubcls.tasks.describing import config_values, finished_line, identity, run_line
+from hubcls.tasks.handlers import DEFAULTS
+from hubcls.tasks.ingredients import Head, Ingredients, from_feature, from_module
+from hubcls.tasks.probe_start import start_from_probe
+from hubcls.tasks.reporting import show_config_and_samples, write_reports
+from hubcls.tasks.run_folder import RunFolder
+from hubcls.training.checkpoints import restore_weights, save_state
+from hubcls.training.fitting import Fitting, averaged_weights, fit
+from hubcls.training.hooks import Handler, TaskHooks
+from hubcls.training.run_config import RunConfig
+from hubcls.training.run_state import RunProgress, RunState, Score
+
+Metrics = Sequence[str] | str
+
+
+class ImageClassifierTask:
+    """A classifier in the making: module, data set and settings, and the run they give.
+
+    Example:
+        task = hubcls.ImageClassifierTask(
+            module=hubcls.Module(name="efficientnet_lite0_imagenet"),
+            dataset=hubcls.datasets.Digits(),
+            config=hubcls.RunConfig(checkpoint_dir="ckpt"),
+        )
+        task.finetune_and_eval()
+        task.predict(["photo.jpg"], top_k=3)
+
+    PaddleHub's form works too: `feature` from `module.context()`, `feed_list`,
+    `data_reader` and `num_classes` in the place of `module` and `dataset`.
+    """
+
+    def __init__(
+        self,
+        *,
+        module: Module | None = None,
+        dataset: Dataset | None = None,
+        config: RunConfig | None = None,
+        hidden_units: Sequence[int] | None = None,
+        dropout: float = 0.0,
+        metrics_choices: Metrics | None = "default",
+        feature: keras.KerasTensor | None = None,
+        feed_list: Sequence[str] | None = None,
+        data_reader: ImageClassificationReader | None = None,
+        num_classes: int | None = None,
+    ) -> None:
+        """Take the parts; nothing is built before it is needed.
+
+        Args:
+            module: the pretrained backbone.
+            dataset: examples by phase.
+            config: how to run; None is RunConfig().
+            hidden_units: widths of fully connected layers before the last one.
+            dropout: share of features dropped before the last layer, in [0, 1).
+            metrics_choices: names of metrics, the first of which decides the best model;
+                "default" is ["acc"], and an empty list decides by the loss.
+            feature: PaddleHub's form: a tensor that `module.context()` gave, or layers of
+                your own on it.
+            feed_list: accepted for PaddleHub's scripts; the inputs follow from `feature`.
+            data_reader: how images are read and augmented; its data set stands in for
+                `dataset`.
+            num_classes: PaddleHub's form: checked against the data set.
+
+        Raises:
+            ConfigError: the parts do not make a whole, or a metric is unknown.
+        """
+        show_logs()
+        self.config = config or RunConfig()
+        self.metrics = _metric_names(metrics_choices)
+        self.ingredients = _ingredients(module, dataset, feature, data_reader, num_classes)
+        self.hooks_of_task = TaskHooks()
+        for event, handler in DEFAULTS.items():
+            self.hooks_of_task.add(event, "default", handler)
+        self.phase = "train"
+        self._head = Head(tuple(hidden_units or ()), dropout, self.metrics)
+        self._folder = RunFolder(self.config.folder)
+        self._advance: Callable[[int], None] = lambda _: None
+        self._last_metrics: dict[str, float] = {}
+
+    # What is built on first use
+
+    @functools.cached_property
+    def _assembly(self) -> Assembly:
+        self._fire("build_env_start_event")
+        return assemble(self.ingredients, self.config, self._head)
+
+    @functools.cached_property
+    def visualization(self) -> Visualization:
+        """The TensorBoard writer of this run."""
+        return Visualization(self._folder.visualization)
+
+    @property
+    def classifier(self) -> keras.Model:
+        """The Keras model being trained: images 0–255 to logits."""
+        return self._assembly.classifier
+
+    @property
+    def progress(self) -> RunProgress:
+        """Where the run stands."""
+        return self._assembly.progress
+
+    # The run
+
+    def finetune_and_eval(self) -> dict[str, Evaluation]:
+        """Fine-tune, keep the best model on validation, and measure that one.
+
+        Goes on with the run in `checkpoint_dir`, if there is one. Writes the best model,
+        TensorBoard logs and reports there.
+
+        Returns:
+            The best model's evaluation on "val" and, where there is one, "test".
+
+        Raises:
+            CheckpointError: `checkpoint_dir` holds another run.
+            TrainingError: the loss is not finite.
+        """
+        if not self.ingredients.dataset.has("val"):
+            raise ConfigError(
+                "finetune_and_eval needs a validation split; call finetune() without one"
+            )
+        self._run(evaluates=True)
+        phases = [phase for phase in ("val", "test") if self.ingredients.dataset.has(phase)]
+        results = {phase: self.eval(phase, load_best_model=True) for phase in phases}
+        write_reports(
+            self._folder, self.visualization, self.ingredients, self._assembly, results
+        )
+        folder = self._folder
+        logger.info("best model: %s", folder.best_model)
+        logger.info("report: %s and report.png", folder.folder / "report.json")
+        logger.info("TensorBoard: tensorboard --logdir %s", folder.visualization)
+        return results
+
+    def finetune(self) -> None:
+        """Fine-tune without evaluation; the last weights become the best model."""
+        self._run(evaluates=False)
+        with averaged_weights(self.classifier):
+            self.save_best_model()
+
+    def eval(self, phase: str = "dev", load_best_model: bool = False) -> Evaluation:
+        """Measure the classifier on one split.
+
+        Args:
+            phase: "val" (or "dev") or "test", or "train".
+            load_best_model: measure the best model instead of the current weights.
+        """
+        before, self.phase = self.phase, phase
+        self._fire("eval_start_event")
+        model = self._best_bundle().model if load_best_model else self.classifier
+        with contextlib.nullcontext() if load_best_model else averaged_weights(model):
+            evaluation = evaluate(
+                model,
+                self.ingredients.dataset.split(phase),
+                phase=phase,
+                problem=self.ingredients.problem,
+                preprocessing=self.ingredients.preprocessing,
+                batch_size=self._assembly.stream.batch_size,
+                metrics=self.metrics,
+            )
+        if not load_best_model and phase in ("val", "dev"):
+            self._record(evaluation)
+        self._fire("eval_end_event", [self._as_run_state(evaluation)])
+        self.phase = before
+        return evaluation
+
+    def predict(
+        self,
+        data: Images,
+        *,
+        top_k: int = 1,
+        load_best_model: bool = True,
+        return_result: bool = False,
+        batch_size: int | None = None,
+    ) -> list[Prediction] | list[str]:
+        """Name what images show.
+
+        Args:
+            data: a path or a folder, or a list of paths, arrays [H, W, 3] or PIL images.
+            top_k: how many classes each prediction lists.
+            load_best_model: use the best model, as PaddleHub does, not the current weights.
+            return_result: give class names alone, as PaddleHub does.
+            batch_size: images per step; None is the config's.
+
+        Returns:
+            One prediction an image, in order.
+        """
+        before, self.phase = self.phase, "predict"
+        self._fire("predict_start_event")
+        uses_best = load_best_model and self._folder.best_model.exists()
+        model = self._best_bundle().model if uses_best else self.classifier
+        with contextlib.nullcontext() if uses_best else averaged_weights(model):
+            predictions = predict(
+                model,
+                data,
+                preprocessing=self.ingredients.preprocessing,
+                problem=self.ingredients.problem,
+                top_k=top_k,
+                batch_size=batch_size or self.config.batch_size,
+            )
+        self._fire("predict_end_event", [])
+        self.phase = before
+        return [prediction.class_name for prediction in predictions] if return_result else predictions
+
+    # Saving and loading
+
+    def save_checkpoint(self) -> Path:
+        """Write the resumable state; the previous one is replaced in one go."""
+        return save_state(self._folder.state, self.classifier, self.progress, self._identity())
+
+    def load_checkpoint(self) -> bool:
+        """Take over the state in `checkpoint_dir`.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            CheckpointError: it belongs to another run, or resume=True and there is none.
+        """
+        found = self._folder.previous(self.config, self._identity())
+        if found is None:
+            return False
+        restore_weights(self._folder.state, self.classifier)
+        self._take_over(found)
+        return True
+
+    def save_best_model(self) -> Path:
+        """Write the current weights as `best_model`, whole or not at all."""
+        with averaged_weights(self.classifier):
+            return self._save_bundle(self._folder.best_model, self.classifier)
+
+    def save_inference_model(self, dirname: str | Path) -> Path:
+        """Write the best model, or without one the current weights, as a bundle.
+
+        The bundle needs nothing else: `hubcls.load(dirname).predict(images)`.
+        """
+        if self._folder.best_model.exists():
+            return self._save_bundle(Path(dirname), self._best_bundle().model)
+        with averaged_weights(self.classifier):
+            return self._save_bundle(Path(dirname), self.classifier)
+
+    # Hooks
+
+    def add_hook(self, hook_type: str, name: str | None = None, func: Handler | None = None) -> str:
+        """Call `func` at an event, after the hooks that are there; see `hubcls.training.EVENTS`.
+
+        Raises:
+            ConfigError: unknown event, name taken, or wrong number of arguments.
+        """
+        if func is None:
+            raise ConfigError("add_hook needs func, the function to call")
+        return self.hooks_of_task.add(hook_type, name, func)
+
+    def delete_hook(self, hook_type: str, name: str) -> None:
+        """Take a hook off; "default" names the task's own."""
+        self.hooks_of_task.delete(hook_type, name)
+
+    def modify_hook(self, hook_type: str, name: str, func: Handler) -> None:
+        """Put `func` in the place of a hook; "default" names the task's own."""
+        self.hooks_of_task.modify(hook_type, name, func)
+
+    def hooks_info(self, show_default: bool = False) -> str:
+        """All hooks with their sources, as text."""
+        return self.hooks_of_task.info(show_default=show_default)
+
+    # What handlers and the training loop call
+
+    def step_done(self, state: RunState) -> None:
+        """Pass one step on to its hooks."""
+        self._last_metrics = state.metrics
+        self._fire("run_step_event", state)
+
+    def log_due(self, state: RunState) -> None:
+        """Pass `log_interval` steps on to their hooks."""
+        self._fire("log_interval_event", [state])
+
+    def evaluation_due(self, state: RunState) -> None:
+        """Let the hooks evaluate."""
+        self._last_metrics = state.metrics
+        self._fire("eval_interval_event")
+
+    def save_due(self) -> None:
+        """Let the hooks save."""
+        self._fire("save_ckpt_interval_event")
+
+    def advance(self, steps: int) -> None:
+        """Move the progress bar."""
+        self._advance(steps)
+
+    def is_best_so_far(self) -> bool:
+        """Whether the latest evaluation is the best of the run."""
+        evaluations = self.progress.evaluations
+        return bool(evaluations) and self.progress.best is evaluations[-1]
+
+    def describe_run(self) -> str:
+        """Devices, precision, batch, length and strategy in one line."""
+        return run_line(self._assembly, self.config)
+
+    # Inside
+
+    def _run(self, *, evaluates: bool) -> None:
+        assembly = self._assembly
+        self._fire("build_env_end_event")
+        resumed = self.load_checkpoint()
+        progress = assembly.progress
+        if progress.is_finished or (resumed and progress.step >= progress.total_steps):
+            logger.info("%s", finished_line(assembly, self.config))
+            return
+        values = config_values(self.ingredients, assembly, self.config, self._head)
+        self._folder.write_config(values)
+        show_config_and_samples(self.visualization, self.ingredients, assembly, values)
+        if not resumed and assembly.plan.starts_from_probe:
+            if start_from_probe(assembly, self.ingredients) and evaluates:
+                self._fire("eval_interval_event")
+            self._fire("save_ckpt_interval_event")
+        if not resumed and progress.num_epoch == 0 and evaluates and not progress.evaluations:
+            self._fire("eval_interval_event")
+        self._fire("finetune_start_event")
+        with progress_bar(
+            progress.total_steps - progress.step, "fine-tuning", "step"
+        ) as self._advance:
+            fit(self._fitting(evaluates=evaluates))
+        self._advance = lambda _: None
+        self._fire("save_ckpt_interval_event")
+        self._fire("finetune_end_event", [])
+
+    def _fitting(self, *, evaluates: bool) -> Fitting:
+        assembly = self._assembly
+        return Fitting(
+            model=assembly.classifier,
+            stream=assembly.stream,
+            plan=assembly.plan,
+            groups=assembly.groups,
+            progress=assembly.progress,
+            config=self.config,
+            class_weights=assembly.class_weights,
+            listener=self,
+            evaluates=evaluates,
+            state_folder=self._folder.state,
+        )
+
+    def _fire(self, event: str, *arguments: Any) -> None:
+        self.hooks_of_task.fire(event, self, *arguments)
+
+    def _record(self, evaluation: Evaluation) -> None:
+        progress = self.progress
+        scores = {**evaluation.scores, "loss": evaluation.loss}
+        epoch = progress.step / progress.steps_per_epoch
+        row = {
+            "step": progress.step,
+            "epoch": round(epoch, 4),
+            "seconds": round(progress.seconds, 1),
+            **{f"train_{name}": value for name, value in self._last_metrics.items()},
+            **{f"val_{name}": value for name, value in scores.items()},
+        }
+        # A step that was evaluated before a kill is evaluated again after it.
+        progress.evaluations = [e for e in progress.evaluations if e.step != progress.step]
+        progress.history = [r for r in progress.history if r["step"] != progress.step]
+        progress.evaluations.append(Score(progress.step, epoch, scores))
+        progress.history.append(row)
+        for name, value in scores.items():
+            self.visualization.scalar(f"val/{name}", value, progress.step)
+
+    def _as_run_state(self, evaluation: Evaluation) -> RunState:
+        return RunState(
+            step=self.progress.step,
+            total_steps=self.progress.total_steps,
+            epoch=self.progress.epoch,
+            metrics={"loss": evaluation.loss, **evaluation.scores},
+            run_examples=evaluation.num_examples,
+            run_time_used=evaluation.seconds,
+        )
+
+    def _take_over(self, found: RunProgress) -> None:
+        mine = self.progress
+        goes_on = mine.num_epoch > found.num_epoch or (
+            found.stop_reason.startswith("max_seconds")
+            and (self.config.max_seconds is None or self.config.max_seconds > found.seconds)
+        )
+        mine.step, mine.seconds = found.step, found.seconds
+        mine.evaluations, mine.history = found.evaluations, found.history
+        mine.is_finished = found.is_finished and not goes_on
+        mine.stop_reason = found.stop_reason if mine.is_finished else ""
+
+    def _best_bundle(self) -> Bundle:
+        if not self._folder.best_model.exists():
+            raise CheckpointError(
+                f"{self.config.folder} holds no best_model yet; call finetune_and_eval() first"
+            )
+        return load_bundle(self._folder.best_model)
+
+    def _save_bundle(self, folder: Path, model: keras.Model) -> Path:
+        return save_bundle(
+            folder,
+            as_float32(model),
+            problem=self.ingredients.problem,
+            preprocessing=self.ingredients.preprocessing,
+            module_name=str(self.ingredients.module["name"]),
+        )
+
+    def _identity(self) -> dict[str, Any]:
+        return identity(self.ingredients, self._assembly, self.config, self._head)
+
+
+def _ingredients(
+    module: Module | None,
+    dataset: Dataset | None,
+    feature: keras.KerasTensor | None,
+    reader: ImageClassificationReader | None,
+    num_classes: int | None,
+) -> Ingredients:
+    dataset = dataset or (None if reader is None else reader.dataset)
+    if dataset is None:
+        raise ConfigError(
+            "ImageClassifierTask needs a data set: dataset=..., or "
+            "data_reader=ImageClassificationReader(dataset=...)"
+        )
+    if (module is None) == (feature is None):
+        raise ConfigError(
+            "ImageClassifierTask needs either module=... or PaddleHub's feature=..., not both"
+        )
+    if module is not None:
+        return from_module(module, dataset, reader, num_classes)
+    return from_feature(feature, dataset, reader, num_classes)
+
+
+def _metric_names(choices: Metrics | None) -> tuple[str, ...]:
+    if choices == "default":
+        return ("acc",)
+    names = (choices,) if isinstance(choices, str) else tuple(choices or ("log_loss",))
+    for name in names:
+        find_metric(name)
+    return names
+

@@ -1,0 +1,184 @@
+"""What a task is made of, whichever of the two ways it was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+from hubcls.classification.problem import SingleLabel
+from hubcls.datasets.base import Dataset
+from hubcls.errors import ConfigError, DataError
+from hubcls.images.augmenting import Augmentation
+from hubcls.modules.groups import LayerGroup, groups_by_stride
+from hubcls.modules.module import Module, module_of
+from hubcls.modules.normalization import InputNormalization
+from hubcls.pipeline.reader import ImageClassificationReader
+from hubcls.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """A backbone, data, and how the one is fed with the other.
+
+    Attributes:
+        backbone: images to features, float32.
+        groups: its pretrained layers, stem to last stage, by name.
+        head_layers: names of layers that the user put on the module's features.
+        is_pretrained: whether the groups hold weights worth keeping.
+        preprocessing: how an image becomes the backbone's input.
+        augmentation: what training images go through on top; None is nothing.
+        dataset: examples by phase.
+        problem: targets, loss and predictions.
+        module: facts of the module for config.yaml and the report.
+    """
+
+    backbone: keras.Model
+    groups: tuple[LayerGroup, ...]
+    head_layers: tuple[str, ...]
+    is_pretrained: bool
+    preprocessing: Preprocessing
+    augmentation: Augmentation | None
+    dataset: Dataset
+    problem: SingleLabel
+    module: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Head:
+    """What goes on top of the backbone, and how the whole is measured.
+
+    Attributes:
+        hidden_units: widths of fully connected layers before the last one.
+        dropout: share of features dropped before the last layer.
+        metrics: names; the first decides the best model.
+    """
+
+    hidden_units: tuple[int, ...]
+    dropout: float
+    metrics: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain YAML types, under the names of ImageClassifierTask's arguments."""
+        return {
+            "hidden_units": list(self.hidden_units),
+            "dropout": self.dropout,
+            "metrics_choices": list(self.metrics),
+        }
+
+
+def from_module(
+    module: Module,
+    dataset: Dataset,
+    reader: ImageClassificationReader | None,
+    num_classes: int | None,
+) -> Ingredients:
+    """The three-step way: a module and a data set."""
+    return Ingredients(
+        backbone=module.backbone,
+        groups=module.layer_groups,
+        head_layers=(),
+        is_pretrained=module.is_pretrained,
+        preprocessing=_preprocessing(reader, module.preprocessing),
+        augmentation=_augmentation(reader, dataset),
+        dataset=dataset,
+        problem=_problem(dataset, num_classes),
+        module=_module_facts(module),
+    )
+
+
+def from_feature(
+    feature: keras.KerasTensor,
+    dataset: Dataset,
+    reader: ImageClassificationReader | None,
+    num_classes: int | None,
+) -> Ingredients:
+    """PaddleHub's way: a tensor of `module.context()`, or layers of one's own on it.
+
+    Raises:
+        ConfigError: the tensor does not start at a module's images.
+    """
+    inputs = keras.utils.get_source_inputs(feature)
+    backbone = keras.Model(inputs, feature, name="backbone")
+    module = module_of(feature)
+    if module is None:
+        groups: tuple[LayerGroup, ...] = groups_by_stride(backbone)
+        own = _read_preprocessing(backbone)
+    else:
+        present = {layer.name for layer in backbone.layers}
+        groups = tuple(
+            LayerGroup(group.name, tuple(name for name in group.layers if name in present))
+            for group in module.layer_groups
+        )
+        groups = tuple(group for group in groups if group.layers)
+        own = module.preprocessing
+    grouped = {name for group in groups for name in group.layers}
+    added = tuple(
+        layer.name for layer in backbone.layers if layer.weights and layer.name not in grouped
+    )
+    return Ingredients(
+        backbone=backbone,
+        groups=groups,
+        head_layers=added,
+        is_pretrained=module is None or module.is_pretrained,
+        preprocessing=_preprocessing(reader, own),
+        augmentation=_augmentation(reader, dataset),
+        dataset=dataset,
+        problem=_problem(dataset, num_classes),
+        module={"name": "custom"} if module is None else _module_facts(module),
+    )
+
+
+def _module_facts(module: Module) -> dict[str, Any]:
+    return {
+        "name": module.name,
+        "weights": None if module.weights is None else str(module.weights),
+        "licence": module.spec.licence,
+    }
+
+
+def _read_preprocessing(backbone: keras.Model) -> Preprocessing:
+    layers = [layer for layer in backbone.layers if isinstance(layer, InputNormalization)]
+    if not layers:
+        raise ConfigError(
+            "feature does not start at the image of a hubcls Module; "
+            "take it from the outputs of module.context()"
+        )
+    height, width = backbone.input_shape[1:3]
+    if height is None or width is None:
+        raise ConfigError("feature must start at images of a fixed size, not [None, None]")
+    return Preprocessing(
+        height,
+        width,
+        mean=layers[0].mean,
+        std=layers[0].std,
+        channel_order=layers[0].channel_order,
+    )
+
+
+def _preprocessing(
+    reader: ImageClassificationReader | None, of_module: Preprocessing
+) -> Preprocessing:
+    return of_module if reader is None else reader.preprocessing(of_module)
+
+
+def _augmentation(reader: ImageClassificationReader | None, dataset: Dataset) -> Augmentation | None:
+    reader = reader or ImageClassificationReader(dataset=dataset)
+    return reader.augmentation(dataset.info)
+
+
+def _problem(dataset: Dataset, num_classes: int | None) -> SingleLabel:
+    names = dataset.info.class_names
+    if dataset.info.is_multi_label:
+        raise DataError(
+            f"{dataset.info.name} gives several labels an image, "
+            "but ImageClassifierTask decides for one class"
+        )
+    if num_classes is not None and num_classes != len(names):
+        raise ConfigError(
+            f"num_classes={num_classes}, but {dataset.info.name} has {len(names)} classes; "
+            "pass num_classes=dataset.num_labels"
+        )
+    return SingleLabel(names)

@@ -1,0 +1,53 @@
+"""Begin a run from the best linear head on the pretrained features."""
+
+from __future__ import annotations
+
+import keras
+
+from hubcls.classification.classifier import LOGITS_NAME, is_linear_head, set_linear_head
+from hubcls.datasets.base import Split
+from hubcls.logs import logger
+from hubcls.pipeline.building import evaluation_batches
+from hubcls.tasks.assembling import Assembly
+from hubcls.tasks.ingredients import Ingredients
+from hubcls.training.probing import extract_features, solve_probe
+
+
+def start_from_probe(assembly: Assembly, ingredients: Ingredients) -> bool:
+    """Solve a logistic regression on frozen features and put it into the head.
+
+    The features are those of unaugmented images, each computed once.
+
+    Returns:
+        Whether it was done: not for a head with hidden units, nor without a validation
+        split to choose the regularisation on. The log says so then.
+    """
+    if not is_linear_head(assembly.classifier) or ingredients.head_layers:
+        logger.info("no linear probe: the head is not linear; fine-tuning starts from its draw")
+        return False
+    if not ingredients.dataset.has("val"):
+        logger.info("no linear probe: the data set has no validation split")
+        return False
+    with assembly.devices.scope():
+        features = keras.Model(
+            assembly.classifier.input, assembly.classifier.get_layer(LOGITS_NAME).input
+        )
+
+    def of(split: Split) -> tuple[object, object]:
+        batches = evaluation_batches(
+            split, ingredients.preprocessing, batch_size=assembly.stream.batch_size
+        )
+        return extract_features(features, batches, len(split)), split.labels
+
+    logger.info("linear probe: features of %d images", len(assembly.stream.split))
+    probe = solve_probe(
+        of(assembly.stream.split),
+        of(ingredients.dataset.split("val")),
+        num_classes=ingredients.problem.num_classes,
+        class_weights=assembly.class_weights,
+    )
+    set_linear_head(assembly.classifier, probe.kernel, probe.bias)
+    logger.info(
+        "linear probe solved: C=%g, validation log loss %.4f", probe.strength, probe.val_log_loss
+    )
+    return True

@@ -1,0 +1,245 @@
+"""The training of a run: Keras' `fit`, one call an epoch, resumable at any step.
+
+One call an epoch lets a half-done epoch go on (its call has fewer batches) and layers
+open or freeze between epochs, without a loop of our own and without special cases.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hubcls.errors import TrainingError
+from hubcls.pipeline.building import TrainingStream
+from hubcls.strategies.base import Plan, TrainableGroup
+from hubcls.training.checkpoints import restore_metrics
+from hubcls.training.run_config import RunConfig
+from hubcls.training.run_state import RunProgress, RunState
+
+
+class Listener(Protocol):
+    """Who acts when something is due. Tasks turn these calls into their hook events."""
+
+    def step_done(self, state: RunState) -> None:
+        """One optimizer step is done."""
+
+    def log_due(self, state: RunState) -> None:
+        """`log_interval` steps are done; `state` sums them up."""
+
+    def evaluation_due(self, state: RunState) -> None:
+        """The validation split is to be evaluated and `progress` told the result."""
+
+    def save_due(self) -> None:
+        """The resumable state is to be written."""
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """All that one run of `fit` needs.
+
+    Attributes:
+        model: compiled, its optimizer built on every variable that will ever train.
+        stream: training batches by step.
+        plan: which layers train in which epoch.
+        groups: every layer with weights.
+        progress: where the run stands; updated in place.
+        config: intervals and limits.
+        class_weights: weight of each label in the loss.
+        listener: who acts.
+        evaluates: whether the validation split is evaluated on the way.
+        state_folder: where the state lies that is being resumed.
+    """
+
+    model: keras.Model
+    stream: TrainingStream
+    plan: Plan
+    groups: tuple[TrainableGroup, ...]
+    progress: RunProgress
+    config: RunConfig
+    class_weights: Mapping[int, float] | None
+    listener: Listener
+    evaluates: bool
+    state_folder: Path
+
+
+def fit(fitting: Fitting) -> None:
+    """Train until the last epoch, early stopping, or the time limit.
+
+    Raises:
+        TrainingError: the loss is not finite; the last saved state is kept.
+    """
+    progress, model = fitting.progress, fitting.model
+    steps = progress.steps_per_epoch
+    callback = _Steps(fitting)
+    with _unaveraged_end(model.optimizer):
+        while progress.step < progress.total_steps and not progress.is_finished:
+            epoch = progress.epoch
+            if fitting.plan.set_trainable(fitting.groups, epoch):
+                # The traced step holds the variables that trained before.
+                model.train_function = None
+            remaining = steps - progress.step % steps
+            model.fit(
+                fitting.stream.batches(progress.step, remaining),
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                verbose=0,
+                class_weight=None if fitting.class_weights is None else dict(fitting.class_weights),
+                callbacks=[callback],
+            )
+    progress.is_finished = True
+
+
+@contextlib.contextmanager
+def averaged_weights(model: keras.Model) -> Iterator[None]:
+    """Inside, the model holds the moving average of its weights, where one is kept."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if not optimizer.use_ema or _steps_done(optimizer) == 0:
+        yield
+        return
+    pairs = [
+        (variable, average)
+        for variable, average in zip(
+            optimizer._trainable_variables,
+            optimizer._model_variables_moving_average,
+            strict=True,
+        )
+        if average is not None
+    ]
+    kept = [keras.ops.convert_to_numpy(variable) for variable, _ in pairs]
+    for variable, average in pairs:
+        variable.assign(keras.ops.convert_to_numpy(average))
+    try:
+        yield
+    finally:
+        for (variable, _), value in zip(pairs, kept, strict=True):
+            variable.assign(value)
+
+
+def learning_rate(model: keras.Model) -> float:
+    """The rate of the next step, before per-layer factors."""
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+
+
+def _steps_done(optimizer: keras.optimizers.Optimizer) -> int:
+    return int(keras.ops.convert_to_numpy(optimizer.iterations))
+
+
+@contextlib.contextmanager
+def _unaveraged_end(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
+    """Keep `fit` from writing the moving average into the weights at its end."""
+    object.__setattr__(optimizer, "finalize_variable_values", lambda *_: None)
+    try:
+        yield
+    finally:
+        object.__delattr__(optimizer, "finalize_variable_values")
+
+
+class _Steps(keras.callbacks.Callback):
+    """Counts steps and says what is due after each."""
+
+    def __init__(self, fitting: Fitting) -> None:
+        super().__init__()
+        self._fitting = fitting
+        self._progress = fitting.progress
+        self._interval_steps = 0
+        self._interval_seconds = 0.0
+        self._step_began = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        # fit has just reset the metrics; a resumed epoch needs those of its first part.
+        if self._progress.step % self._progress.steps_per_epoch:
+            self._restore_metrics_once()
+        self._step_began = time.perf_counter()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        seconds = time.perf_counter() - self._step_began
+        self._interval_seconds += seconds
+        self._interval_steps += 1
+        self._progress.step += 1
+        self._progress.seconds += seconds
+        state = self._state(logs or {})
+        self._fitting.listener.step_done(state)
+        if self._is_out_of_time():
+            self._stop(f"max_seconds={self._fitting.config.max_seconds:g} reached")
+        self._act(state)
+        self._step_began = time.perf_counter()
+
+    def _act(self, state: RunState) -> None:
+        progress, config = self._progress, self._fitting.config
+        ends_epoch = progress.step % progress.steps_per_epoch == 0
+        ends_run = progress.step == progress.total_steps or progress.is_finished
+        evaluates = ends_run or _is_due(progress.step, config.eval_interval, ends_epoch)
+        evaluates = evaluates and self._fitting.evaluates
+        saves = ends_run or _is_due(progress.step, config.save_ckpt_interval, ends_epoch)
+        logs = progress.step % config.log_interval == 0 or ends_epoch
+        if logs or evaluates or saves:
+            self._check_finite(state)
+        if logs:
+            self._fitting.listener.log_due(state)
+            self._interval_steps, self._interval_seconds = 0, 0.0
+        began = time.perf_counter()
+        if evaluates:
+            self._fitting.listener.evaluation_due(state)
+            self._stop_early()
+        if saves or self._progress.is_finished:
+            self._fitting.listener.save_due()
+        self._progress.seconds += time.perf_counter() - began
+
+    def _state(self, logs: dict[str, float]) -> RunState:
+        progress = self._progress
+        return RunState(
+            step=progress.step,
+            total_steps=progress.total_steps,
+            epoch=(progress.step - 1) // progress.steps_per_epoch,
+            metrics={name: float(value) for name, value in logs.items()},
+            run_examples=self._interval_steps * self._fitting.stream.batch_size,
+            run_time_used=self._interval_seconds,
+        )
+
+    def _check_finite(self, state: RunState) -> None:
+        if math.isfinite(state.metrics.get("loss", 0.0)):
+            return
+        raise TrainingError(
+            f"the loss is {state.metrics['loss']} at step {state.step}.\n"
+            "  The last saved state and the best model so far are kept.\n"
+            "  Lower the strategy's learning_rate, or compute with mixed_precision='float32'."
+        )
+
+    def _stop_early(self) -> None:
+        patience = self._fitting.config.early_stopping
+        waited = self._progress.evaluations_since_best()
+        if patience is not None and waited >= patience:
+            self._stop(f"no better score in {waited} evaluations (early_stopping={patience})")
+
+    def _is_out_of_time(self) -> bool:
+        limit = self._fitting.config.max_seconds
+        return limit is not None and self._progress.seconds >= limit
+
+    def _stop(self, reason: str) -> None:
+        self.model.stop_training = True
+        self._progress.is_finished = True
+        self._progress.stop_reason = reason
+
+    def _restore_metrics_once(self) -> None:
+        stream = self._fitting.stream
+        size = stream.preprocessing
+        # Keras builds metrics at their first use; one batch of nothing builds them.
+        images = np.zeros((stream.batch_size, size.height, size.width, 3), np.uint8)
+        targets = np.zeros((stream.batch_size, stream.num_classes), np.float32)
+        self.model.evaluate(
+            tf.data.Dataset.from_tensors((images, targets)), verbose=0, return_dict=True
+        )
+        restore_metrics(self._fitting.state_folder, self.model)
+
+
+def _is_due(step: int, interval: int | None, ends_epoch: bool) -> bool:
+    return ends_epoch if interval is None else step % interval == 0

@@ -1,0 +1,123 @@
+"""The linear probe: the best linear head on a backbone's frozen features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
+from sklearn.preprocessing import StandardScaler
+
+from hubcls.errors import TrainingError
+
+# Inverse regularisation strengths that are tried, from strong to weak.
+STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A solved linear head.
+
+    Attributes:
+        kernel: float32 [features, classes].
+        bias: float32 [classes].
+        strength: the inverse regularisation that did best on validation.
+        val_log_loss: its mean negative log-likelihood there.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    strength: float
+    val_log_loss: float
+
+
+def extract_features(model: keras.Model, batches: tf.data.Dataset, count: int) -> np.ndarray:
+    """What `model` gives for each image, in order.
+
+    Args:
+        model: images to feature vectors.
+        batches: images [B, H, W, 3] in batches of one size, the last one padded.
+        count: number of images, padding apart.
+
+    Returns:
+        float32 [count, features].
+    """
+    return np.asarray(model.predict(batches, verbose=0), dtype=np.float32)[:count]
+
+
+def solve_probe(
+    train: tuple[np.ndarray, np.ndarray],
+    val: tuple[np.ndarray, np.ndarray],
+    *,
+    num_classes: int,
+    class_weights: Mapping[int, float] | None = None,
+) -> Probe:
+    """Multinomial logistic regression, its strength chosen on validation.
+
+    Features are standardised for the solver; the scaling is then folded into the
+    returned kernel and bias, so that they apply to the features as they are.
+
+    Args:
+        train: features float32 [N, D] and labels int [N].
+        val: the same of the validation split.
+        num_classes: C; a class that `train` lacks gets weights of zero and a low bias.
+        class_weights: weight of each label in the loss.
+
+    Raises:
+        TrainingError: fewer than two classes have training examples.
+    """
+    features, labels = train
+    present = np.unique(labels)
+    if len(present) < 2:
+        raise TrainingError("a probe needs training examples of at least two classes")
+    scaler = StandardScaler().fit(features)
+    scaled, val_scaled = scaler.transform(features), scaler.transform(val[0])
+    solver = LogisticRegression(
+        max_iter=300,
+        warm_start=True,
+        class_weight=None if class_weights is None else dict(class_weights),
+    )
+    best: Probe | None = None
+    for strength in STRENGTHS:
+        solver.set_params(C=strength)
+        solver.fit(scaled, labels)
+        kernel, bias = _full_head(solver, present, num_classes)
+        loss = _loss(val_scaled @ kernel + bias, val[1])
+        if best is None or loss < best.val_log_loss:
+            best = Probe(*_unscaled(kernel, bias, scaler), strength, loss)
+    if best is None:
+        raise TrainingError("the probe found no finite solution; are the features finite?")
+    return best
+
+
+def _full_head(
+    solver: LogisticRegression, present: np.ndarray, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    coefficients, intercepts = solver.coef_, solver.intercept_
+    if len(present) == 2:
+        # scikit-learn solves two classes with one vector, the second class's log-odds.
+        coefficients = np.concatenate([-coefficients / 2, coefficients / 2])
+        intercepts = np.concatenate([-intercepts / 2, intercepts / 2])
+    kernel = np.zeros((coefficients.shape[1], num_classes))
+    # A class without examples must not win: its score is below every other.
+    bias = np.full(num_classes, intercepts.min() - 10.0)
+    kernel[:, present] = coefficients.T
+    bias[present] = intercepts
+    return kernel, bias
+
+
+def _unscaled(
+    kernel: np.ndarray, bias: np.ndarray, scaler: StandardScaler
+) -> tuple[np.ndarray, np.ndarray]:
+    plain = kernel / scaler.scale_[:, None]
+    return plain.astype(np.float32), (bias - scaler.mean_ @ plain).astype(np.float32)
+
+
+def _loss(logits: np.ndarray, labels: np.ndarray) -> float:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities = shifted / shifted.sum(axis=1, keepdims=True)
+    return float(log_loss(labels, probabilities, labels=np.arange(logits.shape[1])))

@@ -1,0 +1,189 @@
+"""RunConfig: how a run is done, as opposed to what is trained on what."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from hubcls.errors import ConfigError
+from hubcls.logs import logger
+from hubcls.strategies.auto import AutoFinetuneStrategy
+from hubcls.strategies.base import FinetuneStrategy
+
+MIXED_PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
+DISTRIBUTIONS = ("auto", "one_device", "mirrored")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """How a run is done. PaddleHub's fields come first, in PaddleHub's order.
+
+    Attributes:
+        log_interval: steps between two log lines.
+        eval_interval: steps between two evaluations on the validation split; None
+            evaluates at the end of every epoch (PaddleHub: 100).
+        use_pyreader: accepted for PaddleHub's scripts; it has no effect.
+        use_data_parallel: train on every visible GPU. `distribution` says more.
+        save_ckpt_interval: steps between two resumable states; None saves at the end
+            of every epoch.
+        use_cuda: use a GPU. Without one, the run says so and goes on with the CPU.
+        checkpoint_dir: folder of the run; None makes `ckpt_YYYYmmddHHMMSS` here.
+        num_epoch: passes over the training split. None leaves the budget to the
+            strategy: 1 for PaddleHub's, by data size for AutoFinetuneStrategy. 0 stops
+            before the first step, for AutoFinetuneStrategy after its probe.
+        batch_size: examples per device and step, as in PaddleHub; the log states the
+            global one.
+        enable_memory_optim: accepted for PaddleHub's scripts; it has no effect.
+        strategy: how the weights are tuned; None is AutoFinetuneStrategy().
+        mixed_precision: "auto" takes what is fast and safe on the device: mixed_float16
+            or mixed_bfloat16 on a GPU with tensor cores, float32 elsewhere.
+        seed: fixes everything that is drawn: split order, augmentation, head, dropout.
+        early_stopping: stop after this many evaluations without a better main metric.
+        ema: momentum in (0, 1) of a moving average of the weights, which is then what
+            is evaluated and kept; None keeps the weights themselves.
+        class_weights: weight of each class in the loss, by name; "balanced" weighs
+            inversely to the class's share of the training split.
+        label_smoothing: share of the target spread over all classes, in [0, 1)
+            (Szegedy et al. 2016, arXiv:1512.00567, section 7).
+        max_seconds: end the training cleanly after this long, resumed parts included.
+        resume: "auto" goes on with the run found in checkpoint_dir, if there is one;
+            True insists on it; False starts over and removes its state.
+        distribution: "auto" mirrors over all GPUs when `use_data_parallel` is set and
+            there are several; "one_device"; "mirrored" also over several logical CPUs.
+    """
+
+    log_interval: int = 10
+    eval_interval: int | None = None
+    use_pyreader: bool = True
+    use_data_parallel: bool = True
+    save_ckpt_interval: int | None = None
+    use_cuda: bool = True
+    checkpoint_dir: str | Path | None = None
+    num_epoch: int | None = None
+    batch_size: int = 32
+    enable_memory_optim: bool = False
+    strategy: FinetuneStrategy | None = None
+    _: KW_ONLY
+    mixed_precision: Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"] = "auto"
+    seed: int = 0
+    early_stopping: int | None = None
+    ema: float | None = None
+    class_weights: Mapping[str, float] | Literal["balanced"] | None = None
+    label_smoothing: float = 0.0
+    max_seconds: float | None = None
+    resume: bool | Literal["auto"] = "auto"
+    distribution: Literal["auto", "one_device", "mirrored"] = "auto"
+
+    def __post_init__(self) -> None:
+        """Check every value and fill in the two that depend on the moment.
+
+        Raises:
+            ConfigError: any value is wrong; lists all of them.
+        """
+        wrong = [*_wrong_numbers(self), *_wrong_choices(self)]
+        if wrong:
+            raise ConfigError("RunConfig is wrong:\n  " + "\n  ".join(wrong))
+        if not self.use_pyreader or self.enable_memory_optim:
+            logger.warning("use_pyreader and enable_memory_optim have no effect in hubcls")
+        if self.strategy is None:
+            object.__setattr__(self, "strategy", AutoFinetuneStrategy())
+        folder = self.checkpoint_dir or time.strftime("ckpt_%Y%m%d%H%M%S")
+        object.__setattr__(self, "checkpoint_dir", Path(folder))
+
+    @property
+    def folder(self) -> Path:
+        """`checkpoint_dir` as a path."""
+        return Path(str(self.checkpoint_dir))
+
+    @property
+    def finetune_strategy(self) -> FinetuneStrategy:
+        """`strategy`, never None."""
+        if self.strategy is None:
+            raise ConfigError("RunConfig has no strategy")
+        return self.strategy
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values as plain YAML types, the strategy as its own description."""
+        values = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "strategy"
+        }
+        values["checkpoint_dir"] = str(self.checkpoint_dir)
+        if isinstance(self.class_weights, Mapping):
+            values["class_weights"] = dict(self.class_weights)
+        values["strategy"] = self.finetune_strategy.describe()
+        return values
+
+
+def _wrong_numbers(config: RunConfig) -> list[str]:
+    wrong = []
+    for name, smallest, may_be_none in (
+        ("log_interval", 1, False),
+        ("batch_size", 1, False),
+        ("seed", 0, False),
+        ("num_epoch", 0, True),
+        ("eval_interval", 1, True),
+        ("save_ckpt_interval", 1, True),
+        ("early_stopping", 1, True),
+    ):
+        value = getattr(config, name)
+        if value is None and may_be_none:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
+            ending = " or None" if may_be_none else ""
+            wrong.append(
+                f"{name} must be a whole number of at least {smallest}{ending}, not {value!r}"
+            )
+    if config.ema is not None and not _is_number_between(config.ema, 0, 1):
+        wrong.append(f"ema must be a momentum between 0 and 1 or None, not {config.ema!r}")
+    if config.label_smoothing != 0 and not _is_number_between(config.label_smoothing, 0, 1):
+        wrong.append(f"label_smoothing must be in [0, 1), not {config.label_smoothing!r}")
+    if config.max_seconds is not None and not _is_number_between(
+        config.max_seconds, 0, float("inf")
+    ):
+        wrong.append(
+            f"max_seconds must be a positive number of seconds, not {config.max_seconds!r}"
+        )
+    return wrong
+
+
+def _is_number_between(value: Any, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and low < value < high
+
+
+def _wrong_choices(config: RunConfig) -> list[str]:
+    wrong = []
+    for name in ("use_pyreader", "use_data_parallel", "use_cuda", "enable_memory_optim"):
+        if not isinstance(getattr(config, name), bool):
+            wrong.append(f"{name} must be True or False, not {getattr(config, name)!r}")
+    for name, choices in (
+        ("mixed_precision", MIXED_PRECISIONS),
+        ("distribution", DISTRIBUTIONS),
+        ("resume", ("auto", True, False)),
+    ):
+        value = getattr(config, name)
+        # 1 == True, but nobody means resume=1.
+        if not any(value == choice and type(value) is type(choice) for choice in choices):
+            listing = ", ".join(repr(choice) for choice in choices)
+            wrong.append(f"{name} must be one of {listing}, not {value!r}")
+    if config.strategy is not None and not isinstance(config.strategy, FinetuneStrategy):
+        wrong.append(
+            f"strategy must be a FinetuneStrategy such as hubcls.DefaultFinetuneStrategy(), "
+            f"not {config.strategy!r}"
+        )
+    weights = config.class_weights
+    if weights is not None and weights != "balanced" and not isinstance(weights, Mapping):
+        wrong.append(
+            f"class_weights must be 'balanced', a mapping from class name to weight or None, "
+            f"not {weights!r}"
+        )
+    elif isinstance(weights, Mapping) and any(
+        not isinstance(weight, int | float) or weight < 0 for weight in weights.values()
+    ):
+        wrong.append("class_weights must all be numbers of at least 0")
+    return wrong

@@ -1,0 +1,128 @@
+"""What is known of a run while it goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from hubcls.classification.metrics import is_better
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What hooks are told about the steps since the last time.
+
+    Attributes:
+        step: steps of the whole run so far.
+        total_steps: steps the run will have.
+        epoch: the running epoch, from 0.
+        metrics: mean over the epoch so far of the loss and the training metrics.
+        run_examples: images seen in these steps.
+        run_time_used: seconds that these steps took.
+    """
+
+    step: int
+    total_steps: int
+    epoch: int
+    metrics: dict[str, float]
+    run_examples: int
+    run_time_used: float
+
+    @property
+    def run_step(self) -> int:
+        """PaddleHub's name of `step`."""
+        return self.step
+
+    @property
+    def run_results(self) -> list[float]:
+        """PaddleHub's name of the metrics' values, the loss first."""
+        return list(self.metrics.values())
+
+    @property
+    def run_speed(self) -> float:
+        """Images per second over these steps."""
+        return self.run_examples / self.run_time_used if self.run_time_used > 0 else math.nan
+
+
+@dataclass(frozen=True)
+class Score:
+    """One evaluation on the validation split.
+
+    Attributes:
+        step: steps of the run at that moment; 0 is the probe.
+        epoch: full epochs at that moment, as a fraction.
+        scores: every metric, the main one first, and at the end the loss.
+    """
+
+    step: int
+    epoch: float
+    scores: dict[str, float]
+
+
+@dataclass
+class RunProgress:
+    """Where a run stands: all that resuming needs besides the tensors.
+
+    Attributes:
+        steps_per_epoch: optimizer steps of one epoch.
+        num_epoch: epochs of the run.
+        step: optimizer steps done.
+        seconds: time spent training, evaluations included.
+        evaluations: every evaluation so far.
+        history: one row per evaluation for `history.csv`.
+        is_finished: whether the run has ended, by itself or early.
+        stop_reason: why it ended before its last epoch, else "".
+    """
+
+    steps_per_epoch: int
+    num_epoch: int
+    step: int = 0
+    seconds: float = 0.0
+    evaluations: list[Score] = field(default_factory=list)
+    history: list[dict[str, float]] = field(default_factory=list)
+    is_finished: bool = False
+    stop_reason: str = ""
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer steps of the whole run."""
+        return self.steps_per_epoch * self.num_epoch
+
+    @property
+    def epoch(self) -> int:
+        """The running epoch, from 0."""
+        return self.step // self.steps_per_epoch
+
+    @property
+    def best(self) -> Score | None:
+        """The first evaluation with the best main metric; a lower loss breaks ties."""
+        best: Score | None = None
+        for score in self.evaluations:
+            if best is None or _is_better(score, best):
+                best = score
+        return best
+
+    def evaluations_since_best(self) -> int:
+        """How many evaluations in a row have not been better than the best."""
+        best = self.best
+        return 0 if best is None else len(self.evaluations) - 1 - self.evaluations.index(best)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON types."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RunProgress:
+        """The inverse of `as_dict`."""
+        evaluations = [Score(**row) for row in values["evaluations"]]
+        return cls(**{**values, "evaluations": evaluations})
+
+
+def _is_better(score: Score, best: Score) -> bool:
+    name = next(iter(score.scores))
+    if is_better(name, score.scores[name], best.scores[name]):
+        return True
+    is_tie = score.scores[name] == best.scores[name]
+    return is_tie and score.scores["loss"] < best.scores["loss"]

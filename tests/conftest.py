@@ -1,0 +1,82 @@
+"""Fixtures that several rooms share: a small picture set and a small backbone."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("HUBCLS_OFFLINE", "1")
+
+import numpy as np
+import pytest
+
+
+def stripes(count: int, seed: int, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Noisy 16×16 stripes; the direction is the class: across, down, diagonal."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) % classes
+    rows, columns = np.mgrid[:16, :16]
+    phases = {0: rows, 1: columns, 2: rows + columns}
+    images = np.stack([(phases[int(label)] + random.integers(4)) % 4 < 2 for label in labels])
+    noisy = images * 160.0 + random.normal(40, 20, images.shape)
+    return np.clip(noisy, 0, 255).astype(np.uint8)[..., None], labels.astype(np.int64)
+
+
+def striped_dataset(train: int = 48, val: int = 18, test: int = 20):
+    from hubcls.datasets.base import Dataset, DatasetInfo, LabelKeeping, Split
+
+    info = DatasetInfo(
+        "stripes",
+        ("across", "down", "diagonal"),
+        keeps_label=LabelKeeping(horizontal_flip=False, random_crop=False),
+        licence="CC0",
+    )
+    splits = {
+        phase: Split(*stripes(count, seed))
+        for seed, (phase, count) in enumerate({"train": train, "val": val, "test": test}.items())
+    }
+    return Dataset(info, splits)
+
+
+def small_backbone(seed: int = 0):
+    """Two convolutions with BatchNorm between, 16 px, 8 features a place."""
+    import keras
+
+    from hubcls.modules.normalization import InputNormalization
+
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((16, 16, 3), name="image")
+    x = InputNormalization(mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25), name="normalize")(image)
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="stem")(x)
+    x = keras.layers.BatchNormalization(name="stem_bn")(x)
+    x = keras.layers.ReLU(name="stem_relu")(x)
+    x = keras.layers.Conv2D(16, 3, strides=2, padding="same", name="stage")(x)
+    x = keras.layers.ReLU(name="stage_relu")(x)
+    return keras.Model(image, x, name="small")
+
+
+@pytest.fixture
+def dataset():
+    return striped_dataset()
+
+
+@pytest.fixture
+def backbone():
+    return small_backbone()
+
+
+@pytest.fixture
+def make_task(tmp_path):
+    """A function that makes a task on stripes; keyword arguments go to RunConfig."""
+    import hubcls
+
+    def make(*, dropout=0.0, hidden_units=None, metrics_choices="default", data=None, **config):
+        settings = {"checkpoint_dir": tmp_path / "ckpt", "batch_size": 8, "num_epoch": 1, **config}
+        return hubcls.ImageClassifierTask(
+            feature=small_backbone().output,
+            dataset=data or striped_dataset(),
+            config=hubcls.RunConfig(**settings),
+            dropout=dropout,
+            hidden_units=hidden_units,
+            metrics_choices=metrics_choices,
+        )
+
+    return make

@@ -1,0 +1,148 @@
+import json
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hubcls
+from hubcls.errors import CheckpointError
+
+SCRIPT = Path(__file__).with_name("killable_run.py")
+TOTAL_STEPS = 21
+
+
+def run(folder, result, *, kill_after=None):
+    """Run the script; SIGKILL it after that many steps of its own; give its steps."""
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, folder, result], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    steps = []
+    for line in process.stdout:
+        if line.startswith("step "):
+            steps.append(int(line.split()[1]))
+            if len(steps) == kill_after:
+                process.send_signal(signal.SIGKILL)
+    errors = process.stderr.read()
+    assert process.wait() == (0 if kill_after is None else -signal.SIGKILL), errors[-3000:]
+    return steps
+
+
+@pytest.mark.timeout(300)
+def test_a_run_killed_at_random_steps_ends_with_bit_identical_weights(tmp_path):
+    chance = random.Random(20261122)
+    kills = [chance.randint(3, 8) for _ in range(3)]
+
+    straight_steps = run(tmp_path / "straight", tmp_path / "straight.npz")
+    killed_steps = [
+        run(tmp_path / "killed", tmp_path / "killed.npz", kill_after=count) for count in kills
+    ]
+    killed_steps.append(run(tmp_path / "killed", tmp_path / "killed.npz"))
+
+    straight, killed = (
+        np.load(tmp_path / f"{name}.npz", allow_pickle=True) for name in ("straight", "killed")
+    )
+    assert straight_steps == list(range(1, TOTAL_STEPS + 1))
+    # Resumed where a state was saved, mid-epoch (an epoch has 7 steps), not from 0.
+    assert [steps[0] for steps in killed_steps[1:]] != [1, 1, 1]
+    assert any((steps[0] - 1) % 7 for steps in killed_steps[1:])
+    assert straight.files == killed.files
+    for name in straight.files:
+        np.testing.assert_array_equal(straight[name], killed[name], err_msg=name)
+
+
+def test_resuming_a_finished_run_says_so_and_keeps_its_result(make_task, tmp_path, caplog):
+    first = make_task().finetune_and_eval()
+    before = (tmp_path / "ckpt" / "best_model" / "bundle.json").read_bytes()
+
+    with caplog.at_level("INFO", logger="hubcls"):
+        second = make_task().finetune_and_eval()
+
+    assert "is finished" in caplog.text
+    assert "raise num_epoch" in caplog.text
+    assert second["test"].scores == first["test"].scores
+    assert (tmp_path / "ckpt" / "best_model" / "bundle.json").read_bytes() == before
+
+
+def test_a_finished_run_goes_on_when_num_epoch_is_raised(make_task):
+    make_task(num_epoch=1).finetune_and_eval()
+
+    longer = make_task(num_epoch=2)
+    longer.finetune_and_eval()
+
+    assert longer.progress.step == 12
+    assert [score.step for score in longer.progress.evaluations] == [0, 6, 12]
+
+
+def test_another_run_in_the_folder_is_an_error_that_names_what_differs(make_task):
+    make_task(seed=1).finetune_and_eval()
+
+    with pytest.raises(CheckpointError) as error:
+        make_task(seed=2, label_smoothing=0.1).finetune_and_eval()
+
+    assert "seed: 1 there, 2 now" in str(error.value)
+    assert "label_smoothing: 0.0 there, 0.1 now" in str(error.value)
+    assert "resume=False" in str(error.value)
+
+
+def test_resume_false_starts_over(make_task):
+    make_task(seed=1).finetune_and_eval()
+
+    again = make_task(seed=2, resume=False)
+    again.finetune_and_eval()
+
+    assert again.progress.evaluations[0].step == 0
+
+
+def test_resume_true_without_a_run_is_an_error(make_task):
+    with pytest.raises(CheckpointError, match="holds no run"):
+        make_task(resume=True).finetune_and_eval()
+
+
+def test_a_damaged_state_is_an_error_that_says_what_to_do(make_task, tmp_path):
+    make_task().finetune_and_eval()
+    state = tmp_path / "ckpt" / "state" / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:1000])
+
+    with pytest.raises(CheckpointError, match="resume=False"):
+        make_task().finetune_and_eval()
+
+
+def test_a_kill_while_saving_leaves_the_old_state(make_task, tmp_path, monkeypatch):
+    task = make_task()
+    task.finetune_and_eval()
+    state = tmp_path / "ckpt" / "state" / "state.safetensors"
+    before = state.read_bytes()
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", die)
+    with pytest.raises(KeyboardInterrupt):
+        task.save_checkpoint()
+
+    assert state.read_bytes() == before
+    assert [path.name for path in state.parent.iterdir()] == [state.name]
+
+
+def test_max_seconds_ends_cleanly_with_the_best_model(make_task, tmp_path):
+    task = make_task(num_epoch=10_000, max_seconds=1.0)
+
+    task.finetune_and_eval()
+
+    assert 0 < task.progress.step < task.progress.total_steps
+    assert "max_seconds" in task.progress.stop_reason
+    assert json.loads((tmp_path / "ckpt" / "report.json").read_text())["run"]["stop_reason"]
+    assert hubcls.load(tmp_path / "ckpt").class_names == ("across", "down", "diagonal")
+
+
+def test_a_run_that_ran_out_of_time_goes_on_with_more(make_task):
+    make_task(num_epoch=10_000, max_seconds=0.5).finetune_and_eval()
+
+    task = make_task(num_epoch=10_000, max_seconds=1.5)
+    task.finetune_and_eval()
+
+    assert task.progress.seconds >= 1.5
