@@ -7,7 +7,7 @@ import ast
 ROWS = (
     # row 0: standard library, NumPy and PyYAML only
     ("errors", "version"),
-    ("registry", "catalogue", "home", "logs", "seeding", "preprocessing"),
+    ("registry", "catalogue", "home", "logs", "seeding", "preprocessing", "writing"),
     # row 1
     ("progress",),
     ("images", "backbones", "weights", "downloads"),
@@ -25,6 +25,7 @@ ROWS = (
     ("cli",),
     # the faces: names that a user types, nothing else imports them
     ("reader", "dataset", "hubcls"),
+    ("__main__",),
 )
 HEIGHTS = {room: height for height, rooms in enumerate(ROWS) for room in rooms}
 GROUND_PACKAGES = {"numpy", "yaml"}

@@ -1,0 +1,174 @@
+"""The flags of every verb. Nothing here imports TensorFlow: `hubcls --help` must be quick."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import Any
+
+from hubcls.version import __version__
+
+STRATEGIES = (
+    "auto",
+    "default",
+    "default_finetune",
+    "adam_weight_decay",
+    "l2sp",
+    "ulmfit",
+)
+DEFAULT_MODULE = "efficientnet_lite0_imagenet"
+DATASET_HELP = (
+    "a name from `hubcls datasets list`, a folder with one sub-folder a class, "
+    "a CSV table (.csv) or a list file (.txt)"
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; a parsed verb stands in `verb`.
+
+    A flag that was not given leaves no attribute behind, so that every default stays in
+    the signature of the function that is called.
+    """
+    parser = argparse.ArgumentParser(
+        prog="hubcls",
+        description="Fine-tune a pretrained image classifier, measure it, and use it.",
+    )
+    parser.add_argument("--version", action="version", version=f"hubcls {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    _add_train(verbs)
+    _add_eval(verbs)
+    _add_predict(verbs)
+    _add_modules(verbs)
+    _add_datasets(verbs)
+    return parser
+
+
+def given(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    """The values of those flags that were typed, by name."""
+    return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
+
+
+def _verb(verbs: Any, name: str, summary: str, **options: Any) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=summary,
+        description=summary[0].upper() + summary[1:] + ".",
+        argument_default=argparse.SUPPRESS,
+        **options,
+    )
+    return parser
+
+
+def _add_train(verbs: Any) -> None:
+    parser = _verb(verbs, "train", "fine-tune a module on a data set, and measure the result")
+    what = parser.add_argument_group("what is trained on what")
+    what.add_argument("--module", default=DEFAULT_MODULE, help="default: %(default)s")
+    what.add_argument("--dataset", required=True, help=DATASET_HELP)
+    what.add_argument("--train-examples", type=int, metavar="N", help="train on N of them only")
+    what.add_argument("--input-size", type=int, metavar="PIXELS", help="default: the module's")
+    what.add_argument("--weights", help="imagenet (default), none, or a file")
+    what.add_argument("--hidden-units", type=int, nargs="+", metavar="N", help="layers of the head")
+    what.add_argument("--dropout", type=float, metavar="SHARE", help="before the last layer")
+    what.add_argument(
+        "--on-error", choices=("raise", "exclude"), help="what to do with unreadable images"
+    )
+    what.add_argument("--augmentation", action=argparse.BooleanOptionalAction, help="default: on")
+    _add_strategy(parser)
+    _add_run(parser)
+    _add_devices(parser)
+
+
+def _add_strategy(parser: argparse.ArgumentParser) -> None:
+    how = parser.add_argument_group("how the weights are tuned")
+    how.add_argument("--strategy", choices=STRATEGIES, help="default: auto")
+    how.add_argument("--learning-rate", type=float, metavar="RATE", help="default: the strategy's")
+    how.add_argument("--num-epoch", type=int, metavar="N", help="default: the strategy's")
+    how.add_argument("--batch-size", type=int, metavar="N", help="per device; default: 32")
+    how.add_argument("--label-smoothing", type=float, metavar="SHARE")
+    how.add_argument("--class-weights", choices=("balanced",))
+    how.add_argument("--ema", type=float, metavar="MOMENTUM", help="moving average of the weights")
+    how.add_argument("--early-stopping", type=int, metavar="N", help="evaluations without gain")
+    how.add_argument("--max-seconds", type=float, metavar="SECONDS", help="end cleanly after that")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    run = parser.add_argument_group("the run")
+    run.add_argument("--checkpoint-dir", metavar="FOLDER", help="default: ckpt_YYYYmmddHHMMSS")
+    run.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        help="go on with the run in --checkpoint-dir (default: if there is one)",
+    )
+    run.add_argument("--metrics", nargs="+", metavar="NAME", help="the first decides; e.g. acc f1")
+    run.add_argument("--seed", type=int, metavar="N")
+    run.add_argument("--log-interval", type=int, metavar="STEPS")
+    run.add_argument("--eval-interval", type=int, metavar="STEPS", help="default: every epoch")
+    run.add_argument("--save-interval", type=int, metavar="STEPS", dest="save_ckpt_interval")
+
+
+def _add_devices(parser: argparse.ArgumentParser) -> None:
+    devices = parser.add_argument_group("devices")
+    devices.add_argument(
+        "--use-gpu", action=argparse.BooleanOptionalAction, dest="use_cuda", help="default: on"
+    )
+    devices.add_argument(
+        "--use-data-parallel",
+        action=argparse.BooleanOptionalAction,
+        help="on every GPU (default: on)",
+    )
+    devices.add_argument("--distribution", choices=("auto", "one_device", "mirrored"))
+    devices.add_argument(
+        "--mixed-precision", choices=("auto", "float32", "mixed_float16", "mixed_bfloat16")
+    )
+
+
+def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkpoint",
+        required=True,
+        metavar="FOLDER",
+        help="the --checkpoint-dir of a run, or its best_model folder",
+    )
+
+
+def _add_eval(verbs: Any) -> None:
+    parser = _verb(verbs, "eval", "measure a fine-tuned classifier on a data set")
+    _add_checkpoint(parser)
+    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
+    parser.add_argument("--phase", choices=("train", "val", "test"), default="test")
+    parser.add_argument("--metrics", nargs="+", metavar="NAME", default=["accuracy"])
+    parser.add_argument("--batch-size", type=int, metavar="N")
+    parser.add_argument("--on-error", choices=("raise", "exclude"))
+    parser.add_argument("--json", action="store_true", default=False, help="print JSON")
+
+
+def _add_predict(verbs: Any) -> None:
+    parser = _verb(verbs, "predict", "name what is on images, with probabilities")
+    parser.add_argument("images", nargs="+", metavar="IMAGE_OR_FOLDER")
+    _add_checkpoint(parser)
+    parser.add_argument("--top-k", type=int, default=5, metavar="K", help="default: %(default)s")
+    parser.add_argument("--batch-size", type=int, metavar="N")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", default=False, help="one JSON object a line")
+    form.add_argument("--csv", action="store_true", default=False, help="one row a class")
+
+
+def _add_modules(verbs: Any) -> None:
+    parser = _verb(verbs, "modules", "list, show or search pretrained modules")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = _verb(actions, "list", "all modules, with size, accuracy and licence")
+    listing.add_argument("--family", default=None, metavar="TEXT", help="only names with this text")
+    show = _verb(actions, "show", "everything known about one module")
+    show.add_argument("name")
+    search = _verb(actions, "search", "modules whose name, alias or paper contains a text")
+    search.add_argument("text")
+
+
+def _add_datasets(verbs: Any) -> None:
+    parser = _verb(verbs, "datasets", "list, show or fetch data sets")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    _verb(actions, "list", "all data sets, with classes, sizes and licence")
+    show = _verb(actions, "show", "everything known about one data set")
+    show.add_argument("name")
+    prepare = _verb(actions, "prepare", "fetch a data set and check its images")
+    prepare.add_argument("name")

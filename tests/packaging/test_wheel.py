@@ -1,0 +1,142 @@
+"""hubcls works as a wheel, as an editable install and as a bare clone."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SHIPPED = (
+    "hubcls",
+    "modules",
+    "datasets",
+    "setup.cfg",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """The sources in a folder of their own, for pip leaves build/ and egg-info behind."""
+    folder = tmp_path_factory.mktemp("clone")
+    skipped = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in SHIPPED:
+        source = REPOSITORY / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=skipped)
+        else:
+            shutil.copy(source, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(clone, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, clone)
+    return next(folder.glob("hubcls-*.whl"))
+
+
+@pytest.fixture(scope="module")
+def from_wheel(wheel, tmp_path_factory):
+    environment = fresh_environment(tmp_path_factory.mktemp("environment"))
+    install(environment, wheel)
+    return environment
+
+
+@pytest.fixture(scope="module")
+def editable(clone, tmp_path_factory):
+    environment = fresh_environment(tmp_path_factory.mktemp("environment"))
+    install(environment, "--no-build-isolation", "--editable", clone)
+    return environment
+
+
+def test_the_wheel_holds_the_whole_catalogue(wheel):
+    shipped = set(zipfile.ZipFile(wheel).namelist())
+    catalogue = {
+        f"hubcls/_catalogue/{kind}/{path.name}"
+        for kind in ("modules", "datasets")
+        for path in (REPOSITORY / kind).iterdir()
+    }
+
+    assert catalogue
+    assert catalogue <= shipped
+
+
+def test_the_wheel_holds_code_types_licence_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+
+    assert "hubcls/py.typed" in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"hubcls"}
+
+
+def test_an_installed_wheel_imports_from_its_environment(from_wheel, tmp_path):
+    place = run(from_wheel / "bin" / "python", "-c", "import hubcls; print(hubcls.__file__)",
+                folder=tmp_path)  # fmt: skip
+
+    assert Path(place.strip()).is_relative_to(from_wheel)
+
+
+@pytest.mark.parametrize("way", ["from_wheel", "editable"])
+def test_an_installed_command_lists_modules_from_another_folder(way, request, tmp_path):
+    environment = request.getfixturevalue(way)
+
+    listing = run(environment / "bin" / "hubcls", "modules", "list", folder=tmp_path)
+
+    assert "efficientnet_lite0_imagenet" in listing
+
+
+@pytest.mark.parametrize("way", ["from_wheel", "editable"])
+def test_an_installed_command_lists_datasets_from_another_folder(way, request, tmp_path):
+    environment = request.getfixturevalue(way)
+
+    listing = run(environment / "bin" / "hubcls", "datasets", "list", folder=tmp_path)
+
+    assert "digits" in listing
+
+
+def test_a_bare_clone_runs_where_the_dependencies_are(clone, tmp_path):
+    listing = run(
+        sys.executable, "-m", "hubcls", "modules", "list", folder=tmp_path, PYTHONPATH=str(clone)
+    )
+
+    assert "efficientnet_lite0_imagenet" in listing
+
+
+def fresh_environment(folder):
+    """A virtual environment that has this one's packages, but not hubcls."""
+    run(sys.executable, "-m", "venv", "--without-pip", folder, folder=folder)
+    packages = next((folder / "lib").glob("python*/site-packages"))
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return folder
+
+
+def install(environment, *what):
+    pip(
+        "--python", environment / "bin" / "python",
+        "install", "--no-deps", "--ignore-installed", *what,
+    )  # fmt: skip
+
+
+def pip(*arguments):
+    run(sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments, folder=REPOSITORY)
+
+
+def run(*command, folder, **environment):
+    result = subprocess.run(
+        [str(part) for part in command],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    return result.stdout
