@@ -1,0 +1,24 @@
+"""Foreign checkpoints: read them safely, and put them into Keras networks strictly."""
+
+from hubcls.weights.loading import (
+    Naming,
+    closest_naming,
+    keras_leaves,
+    load_arrays,
+    torch_leaves,
+    without_parallel_prefix,
+)
+from hubcls.weights.matching import Slot, match
+from hubcls.weights.reading import read_arrays
+
+__all__ = [
+    "Naming",
+    "Slot",
+    "closest_naming",
+    "keras_leaves",
+    "load_arrays",
+    "match",
+    "read_arrays",
+    "torch_leaves",
+    "without_parallel_prefix",
+]

@@ -1,0 +1,120 @@
+"""From arrays by key into the layers of a Keras network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import keras
+
+from hubcls.errors import WeightsError
+from hubcls.weights.layouts import Array, Layout, as_is, torch_leaf
+from hubcls.weights.matching import Slot, match
+
+_PARALLEL_PREFIX = "module."
+
+LeafRule = Callable[[keras.layers.Layer], list[tuple[str, Layout]]]
+
+
+def torch_leaves(layer: keras.layers.Layer) -> list[tuple[str, Layout]]:
+    """For each weight of a layer: the end of PyTorch's key, and the layout.
+
+    Raises:
+        WeightsError: PyTorch's way with this kind of layer is not known.
+    """
+    kinds = [kind.__name__ for kind in type(layer).__mro__]
+    leaves = []
+    for weight in layer.weights:
+        leaf = torch_leaf(kinds, weight.name)
+        if leaf is None:
+            raise WeightsError(f"no rule says where PyTorch keeps {weight.path} of a {kinds[0]}")
+        leaves.append(leaf)
+    return leaves
+
+
+def keras_leaves(layer: keras.layers.Layer) -> list[tuple[str, Layout]]:
+    """For each weight of a layer: its place, as `read_arrays` names Keras' own files."""
+    return [(f"/{place}", as_is) for place in range(len(layer.weights))]
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How one framework names the weights of one network.
+
+    Attributes:
+        name: for messages, e.g. "timm".
+        prefixes: name of the layer → what its keys begin with.
+        leaves: how its keys end.
+        ignored: patterns of keys that no layer wants.
+    """
+
+    name: str
+    prefixes: Mapping[str, str]
+    leaves: LeafRule = torch_leaves
+    ignored: tuple[str, ...] = ("*.num_batches_tracked",)
+
+
+def slots(layers: Sequence[keras.layers.Layer], naming: Naming) -> list[Slot]:
+    """Every weight of the layers, with the key that a naming gives it."""
+    return [
+        Slot(
+            variable=weight.path,
+            key=naming.prefixes.get(layer.name, f"<{layer.name}>") + leaf,
+            shape=tuple(weight.shape),
+            layout=layout,
+        )
+        for layer in layers
+        for weight, (leaf, layout) in zip(layer.weights, naming.leaves(layer), strict=True)
+    ]
+
+
+def closest_naming(
+    arrays: Mapping[str, Array],
+    layers: Sequence[keras.layers.Layer],
+    namings: Sequence[Naming],
+) -> Naming:
+    """The naming under which most of the layers' weights are in the file.
+
+    Raises:
+        WeightsError: none of them is, under any naming.
+    """
+    hits = [sum(slot.key in arrays for slot in slots(layers, naming)) for naming in namings]
+    best = max(range(len(namings)), key=hits.__getitem__)
+    if hits[best] == 0:
+        raise WeightsError(
+            "the file holds weights of another architecture, or names them otherwise.\n"
+            f"  Its first keys: {', '.join(list(arrays)[:5])}.\n"
+            f"  Known namings: {', '.join(naming.name for naming in namings)}."
+        )
+    return namings[best]
+
+
+def load_arrays(
+    arrays: Mapping[str, Array],
+    layers: Sequence[keras.layers.Layer],
+    naming: Naming,
+    *,
+    ignored: Sequence[str] = (),
+) -> None:
+    """Fill every weight of the layers; on an error none is touched.
+
+    Args:
+        arrays: the checkpoint.
+        layers: the network's layers; each weight is wanted exactly once.
+        naming: how the checkpoint names them.
+        ignored: patterns of keys that may be left over, beside the naming's own.
+
+    Raises:
+        WeightsError: something is left over on either side, or does not fit.
+    """
+    values = match(arrays, slots(layers, naming), ignored=(*naming.ignored, *ignored))
+    for layer in layers:
+        for weight in layer.weights:
+            weight.assign(values[weight.path])
+
+
+def without_parallel_prefix(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    """The arrays without the "module." that torch's DataParallel puts before every key."""
+    if arrays and all(key.startswith(_PARALLEL_PREFIX) for key in arrays):
+        return {key.removeprefix(_PARALLEL_PREFIX): array for key, array in arrays.items()}
+    return dict(arrays)

@@ -1,0 +1,181 @@
+"""PyTorch's two file formats, read without PyTorch.
+
+Before 1.6, `torch.save` wrote pickles in a row followed by the raw numbers; since then a
+zip archive with `data.pkl` and one uncompressed entry for each storage.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hubcls.errors import UnsafeCheckpointError, WeightsError
+from hubcls.weights.layouts import Array
+from hubcls.weights.unpickling import Storage, TensorView, unpickle
+
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_LEGACY_PROTOCOL = 1001
+# Training scripts wrap the weights in a dictionary beside the epoch and the optimizer.
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_MAX_AXES = 8
+_MAX_AXIS = 2**31
+
+
+def read_legacy(content: bytes) -> dict[str, Array]:
+    """The tensors of a checkpoint in the format before PyTorch 1.6.
+
+    Raises:
+        UnsafeCheckpointError: it wants more than tensors.
+        WeightsError: it is damaged.
+    """
+    stream = io.BytesIO(content)
+    header = [unpickle(stream)[0] for _ in range(3)]
+    if header[:2] != [_LEGACY_MAGIC, _LEGACY_PROTOCOL]:
+        raise WeightsError("the file is a pickle, but none that torch.save wrote")
+    if not isinstance(header[2], dict) or header[2].get("little_endian") is not True:
+        raise WeightsError("the checkpoint was written on a big-endian machine")
+    value, storages = unpickle(stream)
+    keys, _ = unpickle(stream)
+    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(storages):
+        raise WeightsError("the checkpoint is damaged: its list of storages is not complete")
+    numbers = {key: _read_legacy_storage(stream, storages[key]) for key in keys}
+    if stream.read(1):
+        raise WeightsError("the checkpoint is damaged: bytes follow its end")
+    return _arrays(value, numbers)
+
+
+def read_zip(content: bytes) -> dict[str, Array]:
+    """The tensors of a checkpoint in the format since PyTorch 1.6.
+
+    Raises:
+        UnsafeCheckpointError: it wants more than tensors, or its entries are compressed
+            or doubled, which torch.save never writes.
+        WeightsError: it is damaged.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _check_entries(archive, len(content))
+            return _read_archive(archive)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        raise WeightsError(f"the checkpoint is damaged: {error}") from None
+
+
+def _read_legacy_storage(stream: io.BytesIO, storage: Storage) -> Array:
+    prefix = stream.read(8)
+    num_items = struct.unpack("<q", prefix)[0] if len(prefix) == 8 else -1
+    if num_items != storage.num_items:
+        raise WeightsError(f"the checkpoint is damaged: storage {storage.key!r} has another size")
+    return _numbers(stream.read(num_items * storage.kind.item_bytes), storage)
+
+
+def _check_entries(archive: zipfile.ZipFile, archive_bytes: int) -> None:
+    entries = archive.infolist()
+    if len({entry.filename for entry in entries}) != len(entries):
+        raise UnsafeCheckpointError("the checkpoint holds two entries of one name")
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        raise UnsafeCheckpointError("the checkpoint's entries are compressed")
+    if sum(entry.file_size for entry in entries) > archive_bytes:
+        raise UnsafeCheckpointError("the checkpoint's entries overlap")
+
+
+def _read_archive(archive: zipfile.ZipFile) -> dict[str, Array]:
+    names = set(archive.namelist())
+    pickles = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise WeightsError("the archive holds no data.pkl, so torch.save did not write it")
+    root = pickles[0].removesuffix("data.pkl")
+    if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
+        raise WeightsError("the checkpoint was written on a big-endian machine")
+    value, storages = unpickle(io.BytesIO(archive.read(pickles[0])))
+    missing = [key for key in storages if f"{root}data/{key}" not in names]
+    if missing:
+        raise WeightsError(f"the checkpoint is damaged: it lacks storages {', '.join(missing)}")
+    numbers = {
+        key: _numbers(archive.read(f"{root}data/{key}"), storage)
+        for key, storage in storages.items()
+    }
+    return _arrays(value, numbers)
+
+
+def _numbers(content: bytes, storage: Storage) -> Array:
+    """A storage's elements [num_items]; bfloat16 as float32."""
+    if len(content) != storage.num_items * storage.kind.item_bytes:
+        raise WeightsError(
+            f"the checkpoint is damaged: storage {storage.key!r} should hold "
+            f"{storage.num_items} numbers in {storage.num_items * storage.kind.item_bytes} "
+            f"bytes, but has {len(content)}"
+        )
+    numbers = np.frombuffer(content, dtype=storage.kind.dtype)
+    if storage.kind.is_bfloat16:
+        return (numbers.astype("<u4") << 16).view("<f4")
+    return numbers
+
+
+def _arrays(value: Any, numbers: Mapping[str, Array]) -> dict[str, Array]:
+    entries = _weights_of(value)
+    strangers = [str(key) for key, entry in entries.items() if not _is_named_tensor(key, entry)]
+    if strangers:
+        raise WeightsError(
+            f"these entries of the checkpoint are no tensors: {', '.join(strangers[:10])}\n"
+            "  Save the model's state_dict alone."
+        )
+    return {key: _view(key, tensor, numbers) for key, tensor in entries.items()}
+
+
+def _weights_of(value: Any) -> dict[Any, Any]:
+    if not isinstance(value, dict):
+        raise WeightsError("the checkpoint holds no dictionary of tensors")
+    for wrapper in _WRAPPERS:
+        if isinstance(value.get(wrapper), dict):
+            return dict(value[wrapper])
+    return value
+
+
+def _is_named_tensor(key: object, entry: object) -> bool:
+    return isinstance(key, str) and isinstance(entry, TensorView) and type(entry.storage) is Storage
+
+
+def _view(key: str, tensor: TensorView, numbers: Mapping[str, Array]) -> Array:
+    """A read-only window on a storage, after proof that it lies inside."""
+    storage = numbers[tensor.storage.key]
+    if not _is_inside(tensor, storage.size):
+        raise UnsafeCheckpointError(
+            f"tensor {key!r} reaches outside its storage of {storage.size} numbers: "
+            f"offset {tensor.offset}, shape {tensor.shape}, strides {tensor.strides}"
+        )
+    if 0 in tensor.shape:
+        return np.empty(tensor.shape, storage.dtype)
+    # The stride of an axis of length 1 is never used, and may be anything.
+    steps = [
+        stride * storage.itemsize if length > 1 else 0
+        for length, stride in zip(tensor.shape, tensor.strides, strict=True)
+    ]
+    return np.lib.stride_tricks.as_strided(
+        storage[tensor.offset :], tensor.shape, steps, writeable=False
+    )
+
+
+def _is_inside(tensor: TensorView, num_items: int) -> bool:
+    """Whether the numbers are whole, not negative, and address only the storage.
+
+    A tensor with more elements than its storage repeats some (stride 0); torch.save
+    allows it, trained weights never need it, and copied out it could fill the memory.
+    """
+    shape, strides = tensor.shape, tensor.strides
+    if not isinstance(shape, tuple) or not isinstance(strides, tuple):
+        return False
+    numbers = (tensor.offset, *shape, *strides)
+    if any(type(number) is not int or number < 0 for number in numbers):
+        return False
+    if len(shape) != len(strides) or len(shape) > _MAX_AXES or max(shape, default=0) > _MAX_AXIS:
+        return False
+    if 0 in shape:
+        return True
+    last = tensor.offset + sum((n - 1) * stride for n, stride in zip(shape, strides, strict=True))
+    return bool(last < num_items and math.prod(shape) <= num_items)
