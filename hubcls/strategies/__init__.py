@@ -1,5 +1,26 @@
 """How to train: optimizers, learning-rate schedules, regularisation and freezing."""
 
+from hubcls.strategies.auto import AutoFinetuneStrategy
 from hubcls.strategies.base import FinetuneStrategy, Plan, PlanRequest, TrainableGroup
+from hubcls.strategies.combined import CombinedStrategy
+from hubcls.strategies.default import (
+    AdamWeightDecayStrategy,
+    DefaultFinetuneStrategy,
+    DefaultStrategy,
+)
+from hubcls.strategies.l2sp import L2SPFinetuneStrategy
+from hubcls.strategies.ulmfit import ULMFiTStrategy
 
-__all__ = ["FinetuneStrategy", "Plan", "PlanRequest", "TrainableGroup"]
+__all__ = [
+    "AdamWeightDecayStrategy",
+    "AutoFinetuneStrategy",
+    "CombinedStrategy",
+    "DefaultFinetuneStrategy",
+    "DefaultStrategy",
+    "FinetuneStrategy",
+    "L2SPFinetuneStrategy",
+    "Plan",
+    "PlanRequest",
+    "TrainableGroup",
+    "ULMFiTStrategy",
+]

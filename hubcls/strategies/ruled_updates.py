@@ -1,0 +1,95 @@
+"""A mix-in that makes a Keras optimizer follow per-variable rules on one or many devices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from hubcls.strategies.rules import Clip, Rules, VariableRule
+
+
+class RuledUpdates(keras.optimizers.Optimizer):
+    """Learning-rate multipliers, regularisation and clipping for any Keras optimizer.
+
+    Stands before a Keras optimizer among the bases. Each update clips the gradients, adds
+    L2 and L2-SP to them, shrinks the weights by the decoupled decay, then lets the
+    optimizer take its step; that is PaddleHub's order. All state, the start weights of
+    L2-SP included, lies in `optimizer.variables`, so restoring these resumes exactly.
+    """
+
+    def __init__(self, *args: Any, rules: Rules, clip: Clip | None = None, **kwargs: Any) -> None:
+        """Hand everything but `rules` and `clip` to the Keras optimizer."""
+        super().__init__(*args, **kwargs)
+        self._rules = rules
+        self._clip = clip
+
+    def build(self, variables: Sequence[keras.Variable]) -> None:
+        """Look up each variable's rule and remember where L2-SP starts from.
+
+        Build once on every variable that ever trains; `apply` then takes any part of them.
+        """
+        if self.built:
+            return
+        variables = list(variables)
+        self._rule_by_index = tuple(self._rules.of(variable) for variable in variables)
+        super().build(variables)
+        self._start_weights = [
+            self._remembered(variable) if rule.l2sp else None
+            for variable, rule in zip(variables, self._rule_by_index, strict=True)
+        ]
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        """Clip the gradients of the whole global batch, then update.
+
+        Keras clips each replica's share before it adds them up, so its result depends on
+        the number of devices (keras 3.15).
+        """
+        if self._clip is not None:
+            grads = _clipped(list(grads), self._clip)
+        super().apply(grads, trainable_variables)
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update one variable by its rule; runs on each replica, after the all-reduce."""
+        index = self._get_variable_index(variable)
+        rule: VariableRule = self._rule_by_index[index]
+        rate = keras.ops.cast(learning_rate, variable.dtype) * rule.multiplier
+        if rule.l2:
+            gradient = tf.convert_to_tensor(gradient) + rule.l2 * variable
+        if rule.l2sp:
+            distance = keras.ops.subtract(variable, self._start_weights[index])
+            gradient = tf.convert_to_tensor(gradient) + rule.l2sp * distance
+        if rule.weight_decay:
+            shrinkage = rule.weight_decay * rate * variable
+            self.assign_sub(variable, shrinkage)
+        super().update_step(gradient, variable, rate)
+
+    def finalize_variable_values(self, var_list: Any) -> None:
+        """Put the moving averages, if kept, into all variables that were ever trained.
+
+        Keras pairs `var_list` with the averages by position (keras 3.15), which mixes them
+        up when some of the variables are frozen at the end of training.
+        """
+        super().finalize_variable_values(self._trainable_variables)
+
+    def _remembered(self, variable: keras.Variable) -> keras.Variable:
+        start = self.add_variable_from_reference(variable, name="start")
+        start.assign(variable)
+        return start
+
+
+def _clipped(gradients: list[Any], clip: Clip) -> list[Any]:
+    """The gradients to hand to Keras, which adds them up over the replicas."""
+    present = [gradient for gradient in gradients if gradient is not None]
+    context = tf.distribute.get_replica_context()
+    replicas = 1 if context is None else context.num_replicas_in_sync
+    if replicas > 1 and present:
+        present = context.all_reduce(tf.distribute.ReduceOp.SUM, present)
+    if clip.kind == "global_norm":
+        present, _ = tf.clip_by_global_norm(present, clip.value)
+    else:
+        present = [tf.clip_by_norm(gradient, clip.value) for gradient in present]
+    shares = iter([gradient / replicas if replicas > 1 else gradient for gradient in present])
+    return [None if gradient is None else next(shares) for gradient in gradients]
