@@ -29,7 +29,7 @@ STRATEGIES = Table(
         "ulmfit": "hubcls.strategies.ulmfit:ULMFiTStrategy",
     },
 )
-_RUN_FLAGS = (
+RUN_FLAGS = (
     "batch_size",
     "checkpoint_dir",
     "class_weights",
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
 def build_task(arguments: argparse.Namespace) -> ImageClassifierTask:
     """The task that the flags describe."""
     dataset = open_dataset(arguments.dataset, **given(arguments, ["on_error"]))
-    config = RunConfig(**given(arguments, _RUN_FLAGS), **_strategy(arguments))
+    config = RunConfig(**given(arguments, RUN_FLAGS), **_strategy(arguments))
     if hasattr(arguments, "train_examples"):
         dataset = dataset.with_train_examples(arguments.train_examples, seed=config.seed)
     module = Module(name=arguments.module, **_module_options(arguments))
