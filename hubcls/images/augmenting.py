@@ -1,0 +1,166 @@
+"""Random crops and flips for training; the same seed gives the same pixels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from hubcls.errors import ConfigError
+from hubcls.images.graph_decoding import ChooseWindow, cut, decode_window
+from hubcls.images.resizing import centred_window, load, resize, stretch
+from hubcls.preprocessing import Preprocessing
+
+_ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What training changes at random in every image.
+
+    Attributes:
+        horizontal_flip: mirror every second image.
+        min_area: least share of the picture's area that a random crop keeps, in (0, 1];
+            1.0 means no random crop: the image is then resized as in evaluation.
+        min_aspect: least width-to-height ratio of a crop, relative to the network's input
+            (to the whole picture where the module stretches pictures).
+        max_aspect: greatest such ratio.
+    """
+
+    horizontal_flip: bool = True
+    min_area: float = 0.35
+    min_aspect: float = 3 / 4
+    max_aspect: float = 4 / 3
+
+    def __post_init__(self) -> None:
+        """Refuse ranges that hold no crop.
+
+        Raises:
+            ConfigError: any value is out of range; lists all of them.
+        """
+        wrong = []
+        if not 0 < self.min_area <= 1:
+            wrong.append(f"min_area must be in (0, 1], not {self.min_area!r}")
+        if not 0 < self.min_aspect <= self.max_aspect:
+            wrong.append(
+                "min_aspect must be above 0 and at most max_aspect, "
+                f"not {self.min_aspect!r} and {self.max_aspect!r}"
+            )
+        if wrong:
+            raise ConfigError("augmentation is wrong:\n  " + "\n  ".join(wrong))
+
+
+def load_augmented(
+    path: tf.Tensor,
+    needs_pillow: tf.Tensor | bool,
+    *,
+    preprocessing: Preprocessing,
+    augmentation: Augmentation,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """`augment` of the file's picture, decoding little more of a JPEG than is used.
+
+    Args:
+        path: string [].
+        needs_pillow: bool [], as `inspect` found.
+        preprocessing: size, resize rule and interpolation are read.
+        augmentation: what to change.
+        seed: int32 or int64 [2].
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    return _augmented(
+        lambda: load(path, needs_pillow, preprocessing),
+        lambda choose: decode_window(path, needs_pillow, choose),
+        preprocessing=preprocessing,
+        augmentation=augmentation,
+        seed=seed,
+    )
+
+
+def augment(
+    image: tf.Tensor,
+    preprocessing: Preprocessing,
+    *,
+    augmentation: Augmentation,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    """A random crop of the image, stretched to the input size, then perhaps mirrored.
+
+    Args:
+        image: uint8 [H, W, 3], RGB.
+        preprocessing: size, resize rule and interpolation are read.
+        augmentation: what to change.
+        seed: int32 or int64 [2].
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    return _augmented(
+        lambda: resize(image, preprocessing),
+        lambda choose: cut(image, choose),
+        preprocessing=preprocessing,
+        augmentation=augmentation,
+        seed=seed,
+    )
+
+
+def random_window(
+    size: tf.Tensor, *, preprocessing: Preprocessing, augmentation: Augmentation, seed: tf.Tensor
+) -> tf.Tensor:
+    """A window of random area, aspect ratio and place: int32 [4], top, left, height, width.
+
+    Szegedy et al. 2015, arXiv:1409.4842, section 6, as torchvision draws it: area uniform,
+    aspect ratio uniform in its logarithm, ten attempts. When none fits we take the largest
+    centred window of the input's aspect ratio.
+
+    Args:
+        size: int32 [2], the picture's height and width.
+        preprocessing: the input's size and the resize rule are read.
+        augmentation: the ranges.
+        seed: int32 or int64 [2].
+    """
+    height, width = tf.unstack(tf.cast(size, tf.float32))
+    input_aspect = preprocessing.width / preprocessing.height
+    usual_aspect = width / height if preprocessing.resize == "stretch" else input_aspect
+    shape_seed, place_seed = tf.unstack(tf.random.split(seed))
+    area_draw, aspect_draw = tf.unstack(tf.random.stateless_uniform([2, _ATTEMPTS], shape_seed))
+    area = height * width * (augmentation.min_area + (1 - augmentation.min_area) * area_draw)
+    lowest, highest = math.log(augmentation.min_aspect), math.log(augmentation.max_aspect)
+    aspect = usual_aspect * tf.exp(lowest + (highest - lowest) * aspect_draw)
+    sides = tf.stack([tf.sqrt(area / aspect), tf.sqrt(area * aspect)], axis=1)
+    sides = tf.maximum(tf.cast(tf.round(sides), tf.int32), 1)
+    fits = tf.reduce_all(sides <= size, axis=1)
+    drawn = sides[tf.argmax(fits)]
+    room = tf.cast(size - drawn + 1, tf.float32)
+    corner = tf.cast(tf.floor(tf.random.stateless_uniform([2], place_seed) * room), tf.int32)
+    return tf.cond(
+        tf.reduce_any(fits),
+        lambda: tf.concat([corner, drawn], axis=0),
+        lambda: centred_window(size, aspect=input_aspect, fraction=1.0),
+    )
+
+
+def _augmented(
+    as_in_evaluation: Callable[[], tf.Tensor],
+    window: Callable[[ChooseWindow], tf.Tensor],
+    *,
+    preprocessing: Preprocessing,
+    augmentation: Augmentation,
+    seed: tf.Tensor,
+) -> tf.Tensor:
+    crop_seed, flip_seed = tf.unstack(tf.random.split(seed))
+
+    def choose(size: tf.Tensor) -> tf.Tensor:
+        return random_window(
+            size, preprocessing=preprocessing, augmentation=augmentation, seed=crop_seed
+        )
+
+    keeps_window = augmentation.min_area == 1.0
+    image = as_in_evaluation() if keeps_window else stretch(window(choose), preprocessing)
+    if not augmentation.horizontal_flip:
+        return image
+    return tf.image.stateless_random_flip_left_right(image, flip_seed)
