@@ -49,14 +49,12 @@ def test_switches_turn_on_and_off(flag, name, value):
 
 
 def test_every_setting_of_a_run_has_a_flag():
-
     settings = {field.name for field in dataclasses.fields(RunConfig)}
 
     assert settings - set(train.RUN_FLAGS) == NOT_ON_THE_COMMAND_LINE
 
 
 def test_every_run_flag_is_parsed():
-
     help_text = {
         action.dest
         for verb in build_parser()._subparsers._group_actions[0].choices.values()
@@ -75,7 +73,6 @@ def test_every_strategy_takes_a_learning_rate(name):
 
 
 def test_the_parser_knows_every_strategy_of_the_table():
-
     assert set(STRATEGIES) == set(train.STRATEGIES)
 
 

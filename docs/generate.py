@@ -1,0 +1,144 @@
+"""Write docs/modules.md and docs/datasets.md from the catalogue.
+
+python docs/generate.py            writes the pages
+python docs/generate.py --check    writes nothing; exit code 1 when a page is out of date
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from itertools import groupby
+from pathlib import Path
+
+from hubcls.datasets import finding as datasets
+from hubcls.datasets.spec import DatasetSpec
+from hubcls.modules import finding as modules
+from hubcls.modules.spec import ModuleSpec, Paper
+
+DOCS = Path(__file__).resolve().parent
+NOTE = "<!-- Written by docs/generate.py from the catalogue; do not edit. -->"
+
+
+def modules_page() -> str:
+    """All modules, a table for each family."""
+    specs = sorted(
+        (modules.spec(name) for name in modules.names()), key=lambda spec: (spec.family, spec.name)
+    )
+    sections = [
+        family_section(family, list(rows))
+        for family, rows in groupby(specs, key=lambda spec: spec.family)
+    ]
+    intro = (
+        f"{len(specs)} pretrained modules in {len(sections)} families. "
+        '`hubcls.Module(name="…")` takes a name or an alias; `hubcls modules show NAME` prints '
+        "everything known about one. Accuracies are on the ImageNet validation set, in percent, "
+        "as the source of the weights states them; parameters are those without the head."
+    )
+    return page("Modules", intro, sections)
+
+
+def family_section(family: str, specs: list[ModuleSpec]) -> str:
+    """One family: what it is, and a row for each module."""
+    first = specs[0]
+    rows = [
+        [
+            f"`{spec.name}`",
+            f"{spec.preprocessing.height} x {spec.preprocessing.width}",
+            f"{spec.num_parameters / 1e6:.1f} M" if spec.num_parameters else "",
+            f"{spec.published.top1:.2f}" if spec.published else "",
+            f"{spec.published.top5:.2f}" if spec.published and spec.published.top5 else "",
+            spec.licence,
+            ", ".join(f"`{alias}`" for alias in spec.aliases),
+        ]
+        for spec in specs
+    ]
+    heading = ["name", "input", "parameters", "top-1", "top-5", "licence", "also called"]
+    papers = list(dict.fromkeys(paper_line(spec.paper) for spec in specs))
+    lines = [f"## {family}", f"{first.summary} Built by `{first.source}`. {'; '.join(papers)}."]
+    return "\n\n".join([*lines, table(heading, rows)])
+
+
+def paper_line(paper: Paper) -> str:
+    """A paper as title, year and link."""
+    link = f", [arXiv:{paper.arxiv}](https://arxiv.org/abs/{paper.arxiv})" if paper.arxiv else ""
+    return f"{paper.title}, {paper.year}{link}"
+
+
+def datasets_page() -> str:
+    """All data sets, a section each."""
+    specs = [datasets.spec(name) for name in datasets.names()]
+    rows = [
+        [f"[`{spec.name}`](#{spec.name})", spec.title, str(spec.num_classes), counts(spec)]
+        for spec in specs
+    ]
+    intro = (
+        f'{len(specs)} data sets by name: `hubcls.datasets.open_dataset("…")`, or their classes '
+        "such as `hubcls.datasets.Flowers()`. `hubcls datasets prepare NAME` fetches one. Your own "
+        "photos need no entry here: `ImageFolder`, `ImageList` and `ImageTable` read them.\n\n"
+        + table(["name", "title", "classes", "images"], rows)
+    )
+    return page("Data sets", intro, [dataset_section(spec) for spec in specs])
+
+
+def dataset_section(spec: DatasetSpec) -> str:
+    """One data set: what it is and what it may be used for."""
+    unsuitable = [
+        name
+        for name, kept in (
+            ("horizontal flip", spec.keeps_label.horizontal_flip),
+            ("random crop", spec.keeps_label.random_crop),
+        )
+        if not kept
+    ]
+    files = [file for source in spec.sources.values() for file in source.files]
+    facts = [
+        ("title", f"[{spec.title}]({spec.homepage})"),
+        ("images", counts(spec)),
+        ("classes", f"{spec.num_classes}: {', '.join(spec.class_names)}".rstrip(": ")),
+        ("licence", spec.licence),
+        ("files", ", ".join(f"`{file.name}`" for file in files) or "brought by a package"),
+        ("left out of the augmentation", ", ".join(unsuitable)),
+        ("also called", ", ".join(f"`{alias}`" for alias in spec.aliases)),
+    ]
+    rows = [[name, value] for name, value in facts if value]
+    return "\n\n".join([f"## {spec.name}", spec.summary, table(["", ""], rows)])
+
+
+def counts(spec: DatasetSpec) -> str:
+    """Numbers of images, by split where they are known."""
+    return ", ".join(f"{part} {count:,}" for part, count in spec.num_examples.items())
+
+
+def table(heading: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [heading, ["---"] * len(heading), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in lines)
+
+
+def page(title: str, intro: str, sections: list[str]) -> str:
+    """A whole page."""
+    return "\n\n".join([NOTE, f"# {title}", intro, *sections]) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {"datasets.md": datasets_page, "modules.md": modules_page}
+
+
+def main() -> int:
+    """Write or check the pages."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="only say what is out of date")
+    check = parser.parse_args().check
+    stale = {}
+    for name, write in PAGES.items():
+        path, text = DOCS / name, write()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale[path] = text
+    for path, text in stale.items():
+        print(f"{path.name} is out of date" if check else f"wrote {path.name}")
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
