@@ -1,8 +1,15 @@
 import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from hubcls.writing import complete_folder, replacing_folder, write_file
+
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 def test_a_written_file_holds_its_content_and_leaves_nothing_beside_it(tmp_path):
@@ -65,6 +72,44 @@ def test_the_next_replacement_after_a_kill_keeps_what_stepped_aside_until_it_is_
 
     assert names(folder) == ["old"]
     assert names(tmp_path) == ["best"]
+
+
+def test_whenever_a_replacement_is_killed_the_folder_is_whole_and_never_older(tmp_path):
+    folder, last, chance = tmp_path / "best", -1, random.Random(0)
+
+    for _ in range(15):
+        kill_after(
+            chance.uniform(0.0, 0.05), [sys.executable, "-c", REPLACER, str(folder), str(last)]
+        )
+        place = complete_folder(folder)
+        first, second = (int((place / name).read_text()) for name in ("first", "second"))
+
+        assert first == second > last - 1
+        last = first
+
+    assert last > 15
+
+
+REPLACER = """
+import sys
+from pathlib import Path
+from hubcls.writing import replacing_folder
+folder, version = Path(sys.argv[1]), int(sys.argv[2])
+while True:
+    version += 1
+    with replacing_folder(folder) as new:
+        for name in ("first", "second"):
+            (new / name).write_text(str(version))
+    print("done", flush=True)
+"""
+
+
+def kill_after(seconds, command):
+    """Kill the process some time after it has done its first piece of work."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPOSITORY) as process:
+        process.stdout.readline()
+        time.sleep(seconds)
+        process.kill()
 
 
 def filled(folder, **files):
