@@ -21,9 +21,7 @@ NOTE = "<!-- Written by docs/generate.py from the catalogue; do not edit. -->"
 
 def modules_page() -> str:
     """All modules, a table for each family."""
-    specs = sorted(
-        (modules.spec(name) for name in modules.names()), key=lambda spec: (spec.family, spec.name)
-    )
+    specs = sorted(modules.specs(), key=lambda spec: (spec.family, spec.name))
     sections = [
         family_section(family, list(rows))
         for family, rows in groupby(specs, key=lambda spec: spec.family)
@@ -54,7 +52,10 @@ def family_section(family: str, specs: list[ModuleSpec]) -> str:
     ]
     heading = ["name", "input", "parameters", "top-1", "top-5", "licence", "also called"]
     papers = list(dict.fromkeys(paper_line(spec.paper) for spec in specs))
-    lines = [f"## {family}", f"{first.summary} Built by `{first.source}`. {'; '.join(papers)}."]
+    lines = [
+        f"## {family}",
+        f"{first.summary.rstrip('.')}. Built by `{first.source}`. {'; '.join(papers)}.",
+    ]
     return "\n\n".join([*lines, table(heading, rows)])
 
 
@@ -66,7 +67,7 @@ def paper_line(paper: Paper) -> str:
 
 def datasets_page() -> str:
     """All data sets, a section each."""
-    specs = [datasets.spec(name) for name in datasets.names()]
+    specs = list(datasets.specs().values())
     rows = [
         [f"[`{spec.name}`](#{spec.name})", spec.title, str(spec.num_classes), counts(spec)]
         for spec in specs

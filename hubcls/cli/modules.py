@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hubcls.cli.tables import columns, fields
-from hubcls.modules.finding import names, search, spec
+from hubcls.modules.finding import search, spec, specs
 from hubcls.modules.spec import ModuleSpec, WeightSource
 
 _HEADING = ("name", "pixels", "params", "top-1", "from", "licence")
@@ -24,15 +24,14 @@ def run(arguments: argparse.Namespace) -> None:
         print(_listing(search(arguments.text)))
     else:
         wanted = (arguments.family or "").lower()
-        print(_listing(name for name in names() if wanted in name))
+        print(_listing([one for one in specs() if wanted in (one.name + one.family).lower()]))
 
 
-def _listing(found: Iterable[str]) -> str:
-    specs = [spec(name) for name in found]
-    if not specs:
+def _listing(found: Sequence[ModuleSpec]) -> str:
+    if not found:
         return "no module fits; list them all with: hubcls modules list"
-    table = columns([_HEADING, *map(_row, specs)], right=(1, 2, 3))
-    return f"{table}\n\n{len(specs)} modules; more on one: hubcls modules show NAME"
+    table = columns([_HEADING, *map(_row, found)], right=(1, 2, 3))
+    return f"{table}\n\n{len(found)} modules; more on one: hubcls modules show NAME"
 
 
 def _row(module: ModuleSpec) -> tuple[str, ...]:

@@ -157,7 +157,9 @@ def _add_modules(verbs: Any) -> None:
     parser = _verb(verbs, "modules", "list, show or search pretrained modules")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = _verb(actions, "list", "all modules, with size, accuracy and licence")
-    listing.add_argument("--family", default=None, metavar="TEXT", help="only names with this text")
+    listing.add_argument(
+        "--family", default=None, metavar="TEXT", help="only those with this text in their name"
+    )
     show = _verb(actions, "show", "everything known about one module")
     show.add_argument("name")
     search = _verb(actions, "search", "modules whose name, alias or paper contains a text")
