@@ -8,7 +8,12 @@ import re
 import pytest
 
 DATA_PACKAGES = {"hubcls._catalogue.datasets": "datasets", "hubcls._catalogue.modules": "modules"}
-DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "google": "protobuf",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 
 
 @pytest.fixture(scope="module")
