@@ -138,7 +138,7 @@ class DatasetInfo:
     class_names: tuple[str, ...]
     num_examples: Mapping[str, int] = field(default_factory=dict)
     is_multi_label: bool = False
-    keeps_label: LabelKeeping = LabelKeeping()
+    keeps_label: LabelKeeping = field(default_factory=LabelKeeping)
     excluded: tuple[tuple[str, str], ...] = ()
     licence: str = ""
     source: str = ""
@@ -280,6 +280,18 @@ class Dataset:
         return [phase for phase in PHASES if phase in self._splits]
 
 
+def divided(
+    whole: Split, *, val_fraction: float, test_fraction: float, seed: int
+) -> dict[str, Split]:
+    """One split as train, val and (unless its fraction is 0) test, stratified by seed.
+
+    Raises:
+        ConfigError: a fraction is out of range.
+    """
+    parts = divide(whole.labels, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
+    return {phase: whole.subset(indices) for phase, indices in parts.items()}
+
+
 def _canonical(phase: str) -> str:
     name = _ALIASES.get(phase, phase)
     if name not in PHASES:
@@ -300,12 +312,17 @@ def _check_splits(info: DatasetInfo, splits: Mapping[str, Split]) -> None:
         elif not 0 <= split.labels.min() <= split.labels.max() <= last:
             found = f"{split.labels.min()} … {split.labels.max()}"
             problems.append(f"labels of the {phase} split are {found}, classes are 0 … {last}")
+    if "train" in splits:
+        seen = set(splits["train"].labels.tolist())
+        unseen = [name for label, name in enumerate(info.class_names) if label not in seen]
+        if unseen:
+            logger.warning("%s: no training examples of: %s", info.name, ", ".join(unseen))
     if problems:
         raise DataError(f"data set {info.name} is wrong:\n  " + "\n  ".join(problems))
 
 
 def _cut_validation(name: str, train: Split, fraction: float, seed: int) -> dict[str, Split]:
-    parts = divide(train.labels, val_fraction=fraction, test_fraction=0, seed=seed)
+    parts = divided(train, val_fraction=fraction, test_fraction=0, seed=seed)
     if len(parts["val"]) == 0:
         raise DataError(
             f"data set {name} has no validation split, and its {len(train)} training examples "
@@ -319,4 +336,4 @@ def _cut_validation(name: str, train: Split, fraction: float, seed: int) -> dict
         len(train),
         seed,
     )
-    return {phase: train.subset(indices) for phase, indices in parts.items()}
+    return parts

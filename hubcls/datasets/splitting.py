@@ -65,7 +65,7 @@ def divide(
             f"not {val_fraction!r} and {test_fraction!r}"
         )
     rest, test = stratified_cut(labels, test_fraction, seed=derived_seed(seed, "test"))
-    share = val_fraction / (1 - test_fraction)
+    share = max(1, round(len(labels) * val_fraction)) / max(1, len(rest))
     train, val = stratified_cut(labels[rest], share, seed=derived_seed(seed, "val"))
     parts = {"train": rest[train], "val": rest[val], "test": test}
     return {phase: part for phase, part in parts.items() if phase != "test" or test_fraction > 0}
