@@ -9,10 +9,12 @@ from hubcls.strategies.default import (
     DefaultStrategy,
 )
 from hubcls.strategies.l2sp import L2SPFinetuneStrategy
+from hubcls.strategies.loss_scaling import AgreedLossScaling
 from hubcls.strategies.ulmfit import ULMFiTStrategy
 
 __all__ = [
     "AdamWeightDecayStrategy",
+    "AgreedLossScaling",
     "AutoFinetuneStrategy",
     "CombinedStrategy",
     "DefaultFinetuneStrategy",

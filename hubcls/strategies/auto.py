@@ -13,7 +13,7 @@ from hubcls.strategies.freezing import (
     frozen_inside,
     opened_layers,
 )
-from hubcls.strategies.optimizers import build_optimizer
+from hubcls.strategies.optimizers import build_optimizer, check_optimizer
 from hubcls.strategies.rules import Clip, Regularization, variable_rules
 from hubcls.strategies.schedules import WarmupCosine
 
@@ -59,6 +59,7 @@ class AutoFinetuneStrategy(FinetuneStrategy):
             ConfigError: a value is out of range; lists all of them.
         """
         check_batch_norm(batch_norm)
+        check_optimizer("adam", optimizer_options)
         checks = [
             ("learning_rate", learning_rate, "above 0", learning_rate > 0),
             ("layer_decay", layer_decay, "in (0, 1]", 0 < layer_decay <= 1),

@@ -156,7 +156,6 @@ def _ruled_class(base: str) -> Any:
 
 @functools.cache
 def _options_of(base: str) -> tuple[str, ...]:
-    parameters = inspect.signature(_CLASSES[base].__init__).parameters
-    inherited = inspect.signature(keras.optimizers.Optimizer.__init__).parameters
     taken = {"self", "args", *_INSTEAD}
-    return tuple(name for name in {**parameters, **inherited} if name not in taken)
+    by_class = [inspect.signature(cls.__init__).parameters for cls in _CLASSES[base].__mro__]
+    return tuple(dict.fromkeys(n for names_ in by_class for n in names_ if n not in taken))
