@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHIPPED = (
@@ -20,6 +21,21 @@ SHIPPED = (
     "README.md",
     "LICENSE",
 )
+
+# A classifier by brightness, saved by whatever hubcls is installed.
+MAKE_CLASSIFIER = """
+import keras, sys
+from pathlib import Path
+from hubcls.classification.problem import SingleLabel
+from hubcls.export.bundle import save_bundle
+from hubcls.preprocessing import Preprocessing
+
+image = keras.Input((8, 8, 3), name="image")
+pooled = keras.layers.GlobalAveragePooling2D()(image)
+model = keras.Model(image, keras.layers.Dense(2, name="logits")(pooled))
+save_bundle(Path(sys.argv[1]), model, problem=SingleLabel(("dark", "light")),
+            preprocessing=Preprocessing(8, 8), module_name="brightness")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +79,7 @@ def test_the_wheel_holds_the_whole_catalogue(wheel):
         f"hubcls/_catalogue/{kind}/{path.name}"
         for kind in ("modules", "datasets")
         for path in (REPOSITORY / kind).iterdir()
+        if path.name != "README.md"
     }
 
     assert catalogue
@@ -108,6 +125,20 @@ def test_a_bare_clone_runs_where_the_dependencies_are(clone, tmp_path):
     )
 
     assert "efficientnet_lite0_imagenet" in listing
+
+
+def test_an_installed_command_predicts_from_another_folder(from_wheel, tmp_path):
+    Image.new("RGB", (20, 10), "white").save(tmp_path / "white.png")
+    run(from_wheel / "bin" / "python", "-c", MAKE_CLASSIFIER, "ckpt", folder=tmp_path)
+
+    printed = run(
+        from_wheel / "bin" / "hubcls", "predict", "white.png", "--checkpoint", "ckpt",
+        folder=tmp_path,
+    )  # fmt: skip
+
+    assert printed.startswith("white.png: ")
+    assert "dark" in printed
+    assert "light" in printed
 
 
 def fresh_environment(folder):

@@ -16,8 +16,11 @@ LINK = re.compile(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"")
 def pages(repository):
     return [
         *sorted(repository.glob("README*.md")),
-        *sorted((repository / "docs").rglob("*.md")),
-        *sorted((repository / "examples").rglob("*.md")),
+        *(
+            page
+            for folder in ("benchmarks", "datasets", "docs", "examples", "modules")
+            for page in sorted((repository / folder).rglob("*.md"))
+        ),
     ]
 
 

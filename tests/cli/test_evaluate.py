@@ -1,0 +1,59 @@
+"""hubcls eval: a saved classifier on a data set."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from hubcls.cli.main import main
+
+
+@pytest.fixture
+def evaluate(checkpoint, photos, capsys):
+    def run(*arguments):
+        command = ["eval", "--checkpoint", str(checkpoint), "--dataset", str(photos), *arguments]
+        assert main(command) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_scores_and_a_line_for_each_class_are_printed(evaluate):
+    text = evaluate("--phase", "train", "--metrics", "accuracy", "f1")
+
+    assert "accuracy  1.0000" in text
+    assert "f1        1.0000" in text
+    assert {line.split()[0] for line in text.splitlines()[-2:]} == {"dark", "light"}
+
+
+def test_json_holds_the_whole_evaluation(evaluate):
+    evaluation = json.loads(evaluate("--phase", "train", "--json"))
+
+    assert evaluation["phase"] == "train"
+    assert evaluation["scores"] == {"accuracy": 1.0}
+    assert sum(map(sum, evaluation["confusion"])) == evaluation["num_examples"]
+
+
+def test_the_test_split_is_the_default(evaluate):
+    assert "split     test" in evaluate()
+
+
+def test_other_classes_than_the_classifiers_are_an_error(checkpoint, tmp_path, capsys):
+    for name in ("big", "small"):
+        (tmp_path / name).mkdir()
+        for number in range(5):
+            Image.new("L", (8, 8), number).save(tmp_path / name / f"{number}.png")
+
+    code = main(["eval", "--checkpoint", str(checkpoint), "--dataset", str(tmp_path)])
+
+    assert code == 2
+    assert "big, small" in capsys.readouterr().err
+
+
+def test_an_unknown_metric_names_the_known_ones(checkpoint, photos, capsys):
+    code = main(
+        ["eval", "--checkpoint", str(checkpoint), "--dataset", str(photos), "--metrics", "acuracy"]
+    )
+
+    assert code == 2
+    assert "accuracy" in capsys.readouterr().err

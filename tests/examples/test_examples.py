@@ -1,0 +1,81 @@
+"""Every example runs, and leaves what it says."""
+
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "examples" / "image_classification"
+TESTED = {
+    "custom_dataset.py",
+    "custom_task.py",
+    "flags.py",
+    "img_classifier.py",
+    "migrate_from_paddlehub.py",
+    "predict.py",
+    "three_steps.py",
+}
+
+
+def test_every_example_is_tested():
+    assert {path.name for path in FOLDER.glob("*.py")} == TESTED
+
+
+def test_three_steps(run_example, tmp_path):
+    printed = run_example("three_steps.py")
+
+    assert (tmp_path / "ckpt_digits" / "best_model" / "model.keras").is_file()
+    assert printed.split()[0] in "0123456789"
+
+
+def test_custom_dataset(run_example, tmp_path):
+    printed = run_example("custom_dataset.py")
+
+    assert (tmp_path / "ckpt_shapes" / "run" / "report.json").is_file()
+    assert printed.count("000.png") == 3
+
+
+def test_custom_task(run_example, tmp_path):
+    run_example("custom_task.py")
+
+    assert (tmp_path / "ckpt_own_head" / "best_model" / "model.keras").is_file()
+
+
+def test_migrate_from_paddlehub(run_example, tmp_path):
+    printed = run_example("migrate_from_paddlehub.py")
+
+    assert (tmp_path / "cv_finetune_turtorial_demo" / "best_model").is_dir()
+    assert "daisy" in printed or "roses" in printed
+
+
+def test_training_and_prediction_with_paddlehubs_flags(run_example, photos, tmp_path):
+    flags = ["--checkpoint_dir", "run", "--use_gpu", "False", "--dataset", photos]
+
+    trained = run_example(
+        "img_classifier.py", *flags, "--num_epoch", "1", "--batch_size", "8",
+        "--module", "resnet50", "--use_data_parallel", "True",
+    )  # fmt: skip
+    predicted = run_example("predict.py", *flags, "--module", "resnet50")
+    named = run_example("predict.py", *flags, photos / "daisy" / "0.jpg")
+
+    assert "val: " in trained
+    assert "test: " in trained
+    assert "everything lies in run" in trained
+    assert len(predicted.splitlines()) == 3
+    assert named.startswith(f"{photos}/daisy/0.jpg: ")
+
+
+def test_sample_images_are_written_where_the_data_set_has_none(run_example, tmp_path):
+    run_example("img_classifier.py", "--checkpoint_dir", "run", "--num_epoch", "0")
+
+    printed = run_example("predict.py", "--checkpoint_dir", "run")
+
+    assert len(list((tmp_path / "run" / "test_images").glob("*_is_*.png"))) == 5
+    assert len(printed.splitlines()) == 5
+
+
+@pytest.mark.parametrize("name", ["img_classifier.py", "predict.py"])
+def test_help_names_paddlehubs_flags(name, run_example):
+    text = run_example(name, "--help")
+
+    for flag in ("--module", "--dataset", "--batch_size", "--checkpoint_dir", "--use_gpu"):
+        assert flag in text
