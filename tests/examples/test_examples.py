@@ -1,5 +1,9 @@
 """Every example runs, and leaves what it says."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +75,18 @@ def test_sample_images_are_written_where_the_data_set_has_none(run_example, tmp_
 
     assert len(list((tmp_path / "run" / "test_images").glob("*_is_*.png"))) == 5
     assert len(printed.splitlines()) == 5
+
+
+@pytest.mark.slow
+def test_the_first_command_of_the_readme_reaches_98_percent_on_digits(tmp_path):
+    command = [sys.executable, FOLDER / "img_classifier.py", "--checkpoint_dir", tmp_path / "run"]
+
+    subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": FOLDER.parents[1]}, check=True
+    )
+
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert next(iter(report["evaluations"]["val"]["scores"].values())) >= 0.98
 
 
 @pytest.mark.parametrize("name", ["img_classifier.py", "predict.py"])
