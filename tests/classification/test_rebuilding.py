@@ -121,10 +121,19 @@ def test_inside_a_distribution_scope_the_variables_belong_to_the_strategy(images
         np.testing.assert_array_equal(mine, theirs)
 
 
-@pytest.mark.parametrize("name", ["MobileNetV3Small", "ConvNeXtTiny"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MobileNetV3Small",
+        pytest.param("ConvNeXtTiny", marks=pytest.mark.slow),
+        pytest.param("EfficientNetB0", marks=pytest.mark.slow),
+        pytest.param("InceptionResNetV2", marks=pytest.mark.slow),
+    ],
+)
 def test_operations_rescaling_and_unexported_layers_are_rebuilt(name, images):
     build = getattr(keras.applications, name)
-    original = build(weights=None, input_shape=(64, 64, 3), include_top=False, pooling="avg")
+    original = build(weights=None, input_shape=(96, 96, 3), include_top=False, pooling="avg")
+    images = np.repeat(images, 2, axis=1)[:, :96, :, :].repeat(2, axis=2)[:, :, :96]
 
     copy = as_float32(rebuilt(original, "mixed_bfloat16"))
 

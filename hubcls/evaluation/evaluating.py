@@ -1,0 +1,129 @@
+"""How well a classifier does on one split: logits, then every figure from them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from hubcls.classification.metrics import compute, confusion, find_metric, per_class
+from hubcls.classification.problem import Problem
+from hubcls.datasets.base import Split
+from hubcls.errors import ConfigError
+from hubcls.pipeline.building import evaluation_batches
+from hubcls.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What came out of one pass over a split; every example counts, once.
+
+    Attributes:
+        phase: the split's name.
+        num_examples: how many images were judged.
+        loss: mean cross-entropy, without label smoothing.
+        scores: metric → value, in the order asked for; the first is the main one.
+        per_class: a row for each class: class_name, precision, recall, f1, auc, num_examples.
+        confusion: int64 [C, C], how often class i (row) was taken for class j (column).
+        seconds: time from the first image read to the last logits.
+        images_per_second: examples over seconds.
+    """
+
+    phase: str
+    num_examples: int
+    loss: float
+    scores: dict[str, float]
+    per_class: list[dict[str, Any]]
+    confusion: npt.NDArray[np.int64]
+    seconds: float
+    images_per_second: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """The values as plain JSON types."""
+        return {**vars(self), "confusion": self.confusion.tolist()}
+
+
+def evaluate(
+    model: keras.Model,
+    split: Split,
+    *,
+    problem: Problem,
+    preprocessing: Preprocessing,
+    batch_size: int,
+    metrics: Sequence[str] = ("accuracy",),
+    phase: str = "val",
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> Evaluation:
+    """Judge every example of a split.
+
+    Args:
+        model: images [B, H, W, 3] to logits.
+        split: labelled images.
+        problem: what the logits mean.
+        preprocessing: how an image becomes the model's input.
+        batch_size: over all devices together; the result does not depend on it.
+        metrics: names from `hubcls.classification.metrics.names()`, the main one first.
+        phase: the split's name, for the report.
+        callbacks: told about each batch, for progress bars.
+
+    Raises:
+        ConfigError: the split is empty, or the model has another number of classes.
+        UnknownNameError: a metric is in no table.
+        TrainingError: logits are NaN or infinite.
+    """
+    for name in metrics:
+        find_metric(name)
+    if model.output_shape[-1] != problem.num_classes:
+        raise ConfigError(
+            f"the model tells {model.output_shape[-1]} classes apart, "
+            f"but the problem has {problem.num_classes}"
+        )
+    start = time.perf_counter()
+    batches = evaluation_batches(split, preprocessing, batch_size=batch_size)
+    logits = predict_logits(model, batches, len(split), callbacks=callbacks)
+    seconds = time.perf_counter() - start
+    return Evaluation(
+        phase=phase,
+        num_examples=len(split),
+        loss=problem.cross_entropy(logits, split.labels),
+        scores=compute(metrics, logits, split.labels, problem),
+        per_class=per_class(logits, split.labels, problem),
+        confusion=confusion(logits, split.labels, problem),
+        seconds=seconds,
+        images_per_second=len(split) / seconds,
+    )
+
+
+def predict_logits(
+    model: keras.Model,
+    batches: tf.data.Dataset,
+    count: int,
+    *,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> npt.NDArray[np.float32]:
+    """Logits of the first `count` images, float32 [count, C], in order.
+
+    Args:
+        model: images to logits, on one device or under a distribution strategy.
+        batches: images [B, H, W, 3], all of one size: the last batch is padded, so that
+            the model is traced once and no replica gets an empty share.
+        count: how many images there are without the padding.
+        callbacks: Keras callbacks of `predict`.
+
+    Raises:
+        ConfigError: there are fewer images than `count`, or none.
+    """
+    if count < 1:
+        raise ConfigError("there are no images to judge")
+    logits = np.asarray(
+        model.predict(batches, verbose=0, callbacks=list(callbacks)), dtype=np.float32
+    )
+    if len(logits) < count:
+        raise ConfigError(f"{count} images were announced, but only {len(logits)} came")
+    return logits[:count]

@@ -1,0 +1,106 @@
+"""From any form of images to class names with probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import keras
+import numpy as np
+from PIL import Image
+
+from hubcls.classification.predictions import Prediction, decode
+from hubcls.errors import DataError
+from hubcls.evaluation.evaluating import predict_logits
+from hubcls.pipeline.building import image_batches
+from hubcls.preprocessing import Preprocessing
+
+OneImage: TypeAlias = str | Path | np.ndarray | Image.Image
+Images: TypeAlias = OneImage | Sequence[OneImage]
+
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+)
+
+
+def predict(
+    model: keras.Model,
+    images: Images,
+    *,
+    preprocessing: Preprocessing,
+    class_names: Sequence[str],
+    top_k: int = 1,
+    batch_size: int = 32,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> list[Prediction]:
+    """What each image shows, in the order given.
+
+    Args:
+        model: images [B, H, W, 3] to logits.
+        images: see `listed_images`.
+        preprocessing: how an image becomes the model's input.
+        class_names: name of each logit.
+        top_k: how many classes each prediction lists.
+        batch_size: images at a time; fewer images make a smaller batch.
+        callbacks: told about each batch, for progress bars.
+
+    Returns:
+        One prediction for each image; its source is the path, or the place in the input.
+
+    Raises:
+        DataError: a path leads nowhere, a folder holds no images, or one is unreadable.
+    """
+    listed = listed_images(images)
+    if not listed:
+        return []
+    batches, count = image_batches(listed, preprocessing, min(batch_size, len(listed)))
+    logits = predict_logits(model, batches, count, callbacks=callbacks)
+    sources = [
+        str(image) if isinstance(image, str | Path) else str(place)
+        for place, image in enumerate(listed)
+    ]
+    return decode(logits, class_names, top_k=top_k, sources=sources)
+
+
+def listed_images(images: Images) -> list[OneImage]:
+    """Single images, one after the other.
+
+    Args:
+        images: a path, an array [H, W], [H, W, C] or [N, H, W, C], a Pillow image, or a
+            sequence of such. A folder stands for the images in it and in the folders
+            below, sorted by path; files that start with a dot are left out.
+
+    Raises:
+        DataError: a path leads nowhere, or a folder holds no images; lists each.
+    """
+    given = [images] if isinstance(images, str | Path | np.ndarray | Image.Image) else images
+    problems: list[str] = []
+    listed: list[OneImage] = []
+    for image in given:
+        if isinstance(image, np.ndarray) and image.ndim == 4:
+            listed.extend(image)
+        elif isinstance(image, str | Path):
+            listed.extend(_files(Path(image), problems))
+        else:
+            listed.append(image)
+    if problems:
+        raise DataError("images are missing:\n  " + "\n  ".join(problems))
+    return listed
+
+
+def _files(path: Path, problems: list[str]) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        found = sorted(file for file in path.rglob("*") if _is_image(file.relative_to(path), file))
+        if not found:
+            problems.append(f"{path}: the folder holds no images")
+        yield from found
+    else:
+        problems.append(f"{path}: no such file or folder")
+
+
+def _is_image(relative: Path, file: Path) -> bool:
+    is_hidden = any(part.startswith(".") for part in relative.parts)
+    return not is_hidden and file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()

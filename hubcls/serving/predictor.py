@@ -1,0 +1,134 @@
+"""A saved classifier, ready to tell what images show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from hubcls.classification.predictions import Prediction
+from hubcls.datasets.base import Dataset
+from hubcls.errors import BundleError, ConfigError
+from hubcls.evaluation.evaluating import Evaluation, evaluate
+from hubcls.evaluation.predicting import Images, predict
+from hubcls.export.bundle import Bundle, load_bundle
+from hubcls.preprocessing import Preprocessing
+from hubcls.writing import complete_folder
+
+BEST_MODEL = "best_model"
+
+
+def load(path: str | Path) -> Predictor:
+    """A saved classifier; nothing but the folder is needed.
+
+    Args:
+        path: a bundle ("ckpt/best_model"), or the checkpoint folder of a run ("ckpt").
+
+    Raises:
+        BundleError: neither holds a classifier that this hubcls can read.
+    """
+    folder = Path(path).expanduser()
+    if not complete_folder(folder).is_dir():
+        raise BundleError(
+            f"{folder} is not a folder.\n  Give the checkpoint folder of a run, or its best_model/."
+        )
+    best = folder / BEST_MODEL
+    return Predictor(load_bundle(best if complete_folder(best).is_dir() else folder))
+
+
+class Predictor:
+    """Tells what images show; made by `hubcls.load`.
+
+    Example:
+        predictor = hubcls.load("ckpt/best_model")
+        predictor.predict("rose.jpg", top_k=3)[0].class_name
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+
+    @property
+    def model(self) -> keras.Model:
+        """Images [B, H, W, 3], RGB, 0–255, to logits."""
+        return self.bundle.model
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The names of the classes."""
+        return self.bundle.class_names
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What happens to every image first."""
+        return self.bundle.preprocessing
+
+    @property
+    def module_name(self) -> str:
+        """The module that the classifier was fine-tuned from."""
+        return self.bundle.module_name
+
+    def predict(self, images: Images, top_k: int = 1, batch_size: int = 32) -> list[Prediction]:
+        """What each image shows, in the order given.
+
+        Args:
+            images: a path, a folder, an array [H, W], [H, W, C] or [N, H, W, C] of 0–255, a
+                Pillow image, or a sequence of such.
+            top_k: how many classes each prediction lists.
+            batch_size: images at a time.
+
+        Raises:
+            DataError: an image is missing or cannot be read.
+        """
+        return predict(
+            self.model,
+            images,
+            preprocessing=self.preprocessing,
+            class_names=self.class_names,
+            top_k=top_k,
+            batch_size=batch_size,
+        )
+
+    def evaluate(
+        self,
+        dataset: Dataset,
+        phase: str = "test",
+        *,
+        batch_size: int = 32,
+        metrics: Sequence[str] = ("accuracy", "f1"),
+    ) -> Evaluation:
+        """How well the classifier does on a split of a data set.
+
+        Args:
+            dataset: has the classifier's classes, in the same order.
+            phase: "train", "val" or "test".
+            batch_size: images at a time.
+            metrics: names from `hubcls.classification.metrics.names()`.
+
+        Raises:
+            ConfigError: the data set has other classes, or no such split.
+        """
+        if dataset.info.class_names != self.class_names:
+            raise ConfigError(
+                f"the classes of {dataset.info.name} are not the classifier's:\n"
+                f"  data set:   {_shortened(dataset.info.class_names)}\n"
+                f"  classifier: {_shortened(self.class_names)}\n"
+                "  Labels are numbers, so both need the same names in the same order."
+            )
+        return evaluate(
+            self.model,
+            dataset.split(phase),
+            problem=self.bundle.problem,
+            preprocessing=self.preprocessing,
+            batch_size=batch_size,
+            metrics=metrics,
+            phase=phase,
+        )
+
+    def __repr__(self) -> str:
+        return f"Predictor({self.module_name!r}, {len(self.class_names)} classes)"
+
+
+def _shortened(names: Sequence[str], limit: int = 10) -> str:
+    more = f" … ({len(names)} in all)" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more

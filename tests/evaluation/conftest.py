@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from hubcls.classification.classifier import build_classifier
+from hubcls.classification.metrics import confusion, per_class
+from hubcls.classification.problem import SingleLabel
+from hubcls.evaluation.evaluating import Evaluation
+from hubcls.preprocessing import Preprocessing
+
+
+@pytest.fixture
+def preprocessing():
+    return Preprocessing(16, 16, resize="stretch")
+
+
+@pytest.fixture
+def classifier(backbone):
+    """Untrained; its logits are spread so that images get different classes."""
+    model = build_classifier(backbone, num_outputs=3, seed=0)
+    kernel = model.get_layer("logits").kernel
+    kernel.assign(100 * kernel)
+    return model
+
+
+@pytest.fixture
+def make_evaluation():
+    """A function that makes an evaluation of some classes, on logits drawn from a seed."""
+
+    def make(num_classes=3, num_examples=60, phase="test"):
+        random = np.random.default_rng(num_classes)
+        labels = random.integers(0, num_classes, num_examples)
+        logits = random.normal(size=(num_examples, num_classes)) + 2 * np.eye(num_classes)[labels]
+        problem = SingleLabel(tuple(f"class {index}" for index in range(num_classes)))
+        return Evaluation(
+            phase=phase,
+            num_examples=num_examples,
+            loss=problem.cross_entropy(logits, labels),
+            scores={"accuracy": float((logits.argmax(axis=1) == labels).mean())},
+            per_class=per_class(logits, labels, problem),
+            confusion=confusion(logits, labels, problem),
+            seconds=2.0,
+            images_per_second=num_examples / 2.0,
+        )
+
+    return make

@@ -1,0 +1,106 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import hubcls
+from hubcls.classification.classifier import build_classifier
+from hubcls.classification.problem import SingleLabel
+from hubcls.datasets.base import Dataset
+from hubcls.errors import BundleError, ConfigError
+from hubcls.export.bundle import save_bundle
+from hubcls.preprocessing import Preprocessing
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NAMES = ("across", "down", "diagonal")
+
+
+@pytest.fixture
+def classifier(backbone):
+    model = build_classifier(backbone, num_outputs=3, seed=0)
+    kernel = model.get_layer("logits").kernel
+    kernel.assign(100 * kernel)
+    return model
+
+
+@pytest.fixture
+def checkpoint_dir(tmp_path, classifier):
+    """The folder of a finished run."""
+    save_bundle(
+        tmp_path / "ckpt" / "best_model",
+        classifier,
+        problem=SingleLabel(NAMES),
+        preprocessing=Preprocessing(16, 16, resize="stretch"),
+        module_name="small",
+    )
+    return tmp_path / "ckpt"
+
+
+@pytest.fixture
+def photos(tmp_path, dataset):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for place, image in enumerate(dataset.split("test").images[:5]):
+        Image.fromarray(np.repeat(image, 3, axis=2)).resize((40, 40)).save(folder / f"{place}.jpg")
+    return folder
+
+
+def test_the_run_s_folder_and_its_best_model_load_alike(checkpoint_dir, photos):
+    predictor = hubcls.load(checkpoint_dir)
+
+    assert predictor.predict(photos) == hubcls.load(checkpoint_dir / "best_model").predict(photos)
+
+
+def test_a_predictor_knows_its_facts(checkpoint_dir):
+    predictor = hubcls.load(str(checkpoint_dir))
+
+    assert predictor.class_names == NAMES
+    assert predictor.module_name == "small"
+    assert predictor.preprocessing == Preprocessing(16, 16, resize="stretch")
+
+
+def test_a_fresh_process_predicts_the_same_with_nothing_but_the_folder(checkpoint_dir, photos):
+    expected = [p.as_dict() for p in hubcls.load(checkpoint_dir).predict(photos, top_k=2)]
+
+    printed = subprocess.run(
+        [sys.executable, "-c", FRESH, str(checkpoint_dir), str(photos)],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+    assert json.loads(printed) == expected
+
+
+FRESH = """
+import json, sys
+import hubcls
+predictions = hubcls.load(sys.argv[1]).predict(sys.argv[2], top_k=2)
+print(json.dumps([prediction.as_dict() for prediction in predictions]))
+"""
+
+
+def test_a_predictor_evaluates_a_data_set(checkpoint_dir, dataset, classifier):
+    split = dataset.split("test")
+
+    evaluation = hubcls.load(checkpoint_dir).evaluate(dataset, "test")
+
+    logits = np.asarray(classifier(np.repeat(split.images, 3, axis=3).astype(np.float32)))
+    assert evaluation.phase == "test"
+    assert evaluation.scores["accuracy"] == (logits.argmax(axis=1) == split.labels).mean()
+
+
+def test_a_data_set_with_other_classes_is_refused(checkpoint_dir, dataset):
+    turned = Dataset(
+        hubcls.datasets.base.DatasetInfo("turned", NAMES[::-1]), {"test": dataset.split("test")}
+    )
+
+    with pytest.raises(ConfigError, match="same names in the same order"):
+        hubcls.load(checkpoint_dir).evaluate(turned)
+
+
+def test_loading_from_nowhere_says_what_to_give(tmp_path):
+    with pytest.raises(BundleError, match=r"is not a folder\.\n.*best_model/"):
+        hubcls.load(tmp_path / "gone")
