@@ -1,0 +1,376 @@
+"""`Module`: a pretrained backbone by name, and every fact about its input."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from hubcls.errors import ConfigError
+from hubcls.images import decoding, resizing
+from hubcls.logs import logger
+from hubcls.modules import finding
+from hubcls.modules.groups import LayerGroup, groups_by_stride
+from hubcls.modules.sources.built import Built
+from hubcls.modules.spec import InputRule, ModuleSpec, Paper
+from hubcls.preprocessing import Preprocessing
+from hubcls.registry import Table
+
+_SOURCES = Table(
+    "source of modules",
+    {
+        "keras_applications": "hubcls.modules.sources.keras_applications:build",
+        "keras_cv": "hubcls.modules.sources.keras_cv:build",
+        "keras_file": "hubcls.modules.sources.keras_file:build",
+        "keras_hub": "hubcls.modules.sources.keras_hub:build",
+        "native": "hubcls.modules.sources.native:build",
+        "tensorflow_hub": "hubcls.modules.sources.tensorflow_hub:build",
+    },
+)
+_FROM_FOLDERS = Table(
+    "kind of module folder",
+    {
+        "keras_file": "hubcls.modules.sources.keras_file:spec_of",
+        "keras_hub": "hubcls.modules.sources.keras_hub:spec_of",
+        "tensorflow_hub": "hubcls.modules.sources.tensorflow_hub:spec_of",
+    },
+)
+_CLASS_NAMES = Table("list of class names", {"imagenet": "hubcls.modules.imagenet:class_names"})
+_BATCH_SIZE = 32
+
+Image = Any  # a path, an array [H, W, C] or a PIL image
+
+
+class Module:
+    """A pretrained backbone, by its name in the catalogue, from a folder or from a handle.
+
+    Nothing is downloaded or built before it is needed.
+
+    Example:
+        >>> module = Module(name="efficientnet_lite0_imagenet", weights=None)
+        >>> module.get_expected_image_width()
+        224
+
+    Attributes:
+        spec: everything the catalogue knows.
+        preprocessing: what happens to images, at this module's input size.
+        weights: None, "imagenet" or the path of a file.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        directory: str | Path | None = None,
+        handle: str | None = None,
+        *,
+        weights: str | Path | None = "imagenet",
+        input_size: int | tuple[int, int] | None = None,
+        version: str | None = None,
+        rule: InputRule | None = None,
+        signature: str | None = None,
+        output_key: str | None = None,
+    ) -> None:
+        """Look the module up and check the arguments.
+
+        Args:
+            name: a name or an alias from the catalogue: `hubcls modules list`.
+            directory: a folder instead: with a `.keras` model, a KerasHub preset or a
+                SavedModel.
+            handle: an address of TensorFlow Hub or the path of a SavedModel, instead.
+            weights: "imagenet" for the published ones, None for random ones, or a file.
+            input_size: side in pixels, or height and width; None takes the published.
+            version: PaddleHub's argument; the catalogue holds one version of each.
+            rule: how a folder's or a handle's network wants its pixels, where it does
+                not say so itself.
+            signature: of a SavedModel with several.
+            output_key: of a SavedModel with several outputs.
+
+        Raises:
+            ConfigError: the arguments do not go together, or the network cannot take
+                images of that size.
+            UnknownNameError: no module has this name.
+        """
+        _check_one_of(name=name, directory=directory, handle=handle)
+        if name is not None:
+            _check_not_given(rule=rule, signature=signature, output_key=output_key)
+            self.spec = finding.spec(name)
+        else:
+            place = handle if handle is not None else str(directory)
+            kind = "tensorflow_hub" if handle is not None else _kind_of(Path(place))
+            chosen = {"rule": rule, "signature": signature, "output_key": output_key}
+            given = {key: value for key, value in chosen.items() if value is not None}
+            self.spec = _FROM_FOLDERS[kind](place, **given)
+        _check_version(self.spec, version)
+        self.weights = weights
+        self.preprocessing = _sized(self.spec, input_size)
+        _check_weights(self.spec, weights)
+
+    @property
+    def name(self) -> str:
+        """The module's name in the catalogue, or the folder or handle that it came from."""
+        return self.spec.name
+
+    @property
+    def backbone(self) -> keras.Model:
+        """The network without a head, built on first use.
+
+        A flat functional model: "image", float32 [B, H, W, 3], RGB, 0–255, to a feature
+        map [B, h, w, C] or a feature vector [B, C].
+        """
+        return self._built.backbone
+
+    @property
+    def layer_groups(self) -> tuple[LayerGroup, ...]:
+        """Names of the layers with weights, stem to last stage; each in exactly one group."""
+        return self._built.groups or groups_by_stride(self.backbone)
+
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the backbone starts from trained weights."""
+        return self.weights is not None
+
+    @property
+    def num_features(self) -> int:
+        """Channels of the backbone's output."""
+        return int(self.spec.num_features or self.backbone.output.shape[-1])
+
+    def get_expected_image_width(self) -> int:
+        """PaddleHub's getter: columns of the input, in pixels."""
+        return self.preprocessing.width
+
+    def get_expected_image_height(self) -> int:
+        """PaddleHub's getter: rows of the input, in pixels."""
+        return self.preprocessing.height
+
+    def get_pretrained_images_mean(self) -> npt.NDArray[np.float32]:
+        """PaddleHub's getter: [1, 3], on the 0–1 scale, in the order the network reads."""
+        return np.array([self.preprocessing.mean], dtype=np.float32)
+
+    def get_pretrained_images_std(self) -> npt.NDArray[np.float32]:
+        """PaddleHub's getter: [1, 3], on the 0–1 scale, in the order the network reads."""
+        return np.array([self.preprocessing.std], dtype=np.float32)
+
+    def context(self, trainable: bool = True) -> tuple[dict[str, Any], dict[str, Any], keras.Model]:
+        """PaddleHub's way in: tensors to build a network of one's own on.
+
+        Args:
+            trainable: whether the backbone's layers train. They belong to the module, so
+                this holds for every use of it.
+
+        Returns:
+            Inputs {"image"}; outputs {"feature_map": vectors [B, C], "classification":
+            ImageNet probabilities, if the weights have a head}; the model between them.
+        """
+        self.backbone.trainable = trainable
+        outputs = dict(self._context_model.output)
+        return {"image": self.backbone.input}, outputs, self._context_model
+
+    def classify(self, images: Sequence[Image], *, top_k: int = 5) -> list[list[tuple[str, float]]]:
+        """Names and probabilities of the most probable ImageNet classes of each image.
+
+        Args:
+            images: paths, arrays [H, W, C] or PIL images; their order is kept.
+            top_k: number of classes for each image, best first.
+
+        Raises:
+            ConfigError: the weights have no head.
+            DataError: an image cannot be read.
+        """
+        if self._built.head is None:
+            raise ConfigError(
+                f"{self.name} with weights={self.weights!r} has no classification head, so it "
+                "has no class names to give. Fine-tune it, or take weights='imagenet'."
+            )
+        names = _CLASS_NAMES[self.spec.class_names or "imagenet"]()
+        rows = self._predict(images, "classification")
+        best = np.argsort(-rows, axis=1, kind="stable")[:, :top_k]
+        return [
+            [(names[place], float(row[place])) for place in places]
+            for row, places in zip(rows, best, strict=True)
+        ]
+
+    def features(self, images: Sequence[Image]) -> npt.NDArray[np.float32]:
+        """Feature vectors of images, float32 [N, C]; feature maps are averaged.
+
+        Args:
+            images: paths, arrays [H, W, C] or PIL images; their order is kept.
+
+        Raises:
+            DataError: an image cannot be read.
+        """
+        return self._predict(images, "feature_map")
+
+    def summary(self) -> str:
+        """What is known about the module, in a few lines of text."""
+        spec, rule = self.spec, self.preprocessing
+        published = spec.published
+        accuracy = f"{published.top1} % top-1 ({published.source})" if published else "not stated"
+        lines = {
+            "module": f"{self.name} ({spec.summary})",
+            "built by": f"{spec.source}: {spec.builder}",
+            "weights": f"{self._weights_in_words()}, licence {spec.licence}",
+            "images": f"{rule.height} x {rule.width}, {rule.channel_order}, {rule.resize}",
+            "mean, std": f"{_short(rule.mean)}, {_short(rule.std)}",
+            "backbone": f"{_count(spec.num_parameters)} parameters, "
+            f"{_count(spec.num_features)} features",
+            "ImageNet": accuracy,
+            "paper": _cited(spec.paper),
+        }
+        return "\n".join(f"{key + ':':<11}{value}" for key, value in lines.items())
+
+    def __repr__(self) -> str:
+        size = f"{self.preprocessing.height}x{self.preprocessing.width}"
+        return f"<Module {self.name}: {self._weights_in_words()} weights, {size}>"
+
+    def _weights_in_words(self) -> str:
+        if self.weights is None:
+            return "random"
+        if self.weights == "imagenet" and self.spec.weights is None:
+            return "its own"
+        return str(self.weights)
+
+    @functools.cached_property
+    def _built(self) -> Built:
+        if self.spec.is_non_commercial and self.weights == "imagenet":
+            logger.warning(
+                "the weights of %s are licensed %s: not for commercial use",
+                self.name,
+                self.spec.licence,
+            )
+        built: Built = _SOURCES[self.spec.source](
+            self.spec,
+            weights=self.weights,
+            height=self.preprocessing.height,
+            width=self.preprocessing.width,
+        )
+        # How `module_of` finds the way back from a tensor that `context` gave.
+        built.backbone.input.hubcls_module = self
+        return built
+
+    @functools.cached_property
+    def _context_model(self) -> keras.Model:
+        features = self.backbone.output
+        outputs = {"feature_map": _pooled(features)}
+        if self._built.head is not None:
+            logits = self._built.head(features)
+            softmax = keras.layers.Softmax(dtype="float32", name="classification")
+            outputs["classification"] = softmax(logits)
+        return keras.Model(self.backbone.input, outputs, name=f"{self.backbone.name}_context")
+
+    def _predict(self, images: Sequence[Image], output: str) -> npt.NDArray[np.float32]:
+        if isinstance(images, (str, Path)) or not len(images):
+            raise ConfigError("images must be a list with at least one path, array or PIL image")
+        batches = [
+            np.asarray(self._context_model.predict_on_batch(batch)[output], dtype=np.float32)
+            for batch in _batches(images, self.preprocessing)
+        ]
+        return np.concatenate(batches)
+
+
+def module_of(feature: Any) -> Module | None:
+    """The module from whose `context` a tensor comes, directly or through added layers.
+
+    Args:
+        feature: a Keras tensor.
+    """
+    for source in keras.utils.get_source_inputs(feature):
+        module: Module | None = getattr(source, "hubcls_module", None)
+        if module is not None:
+            return module
+    return None
+
+
+def _batches(images: Sequence[Image], rule: Preprocessing) -> Iterator[npt.NDArray[np.uint8]]:
+    for start in range(0, len(images), _BATCH_SIZE):
+        chosen = images[start : start + _BATCH_SIZE]
+        yield np.stack([np.asarray(resizing.resize(_pixels(image), rule)) for image in chosen])
+
+
+def _pixels(image: Image) -> npt.NDArray[np.uint8]:
+    if isinstance(image, (str, Path)):
+        return decoding.read_with_pillow(str(image))
+    return decoding.to_rgb_array(image)
+
+
+def _pooled(features: Any) -> Any:
+    if len(features.shape) == 4:
+        return keras.layers.GlobalAveragePooling2D(name="feature_map")(features)
+    return keras.layers.Identity(name="feature_map")(features)
+
+
+def _kind_of(folder: Path) -> str:
+    """Which source reads this folder."""
+    if (folder / "saved_model.pb").is_file():
+        return "tensorflow_hub"
+    if (folder / "config.json").is_file():
+        return "keras_hub"
+    if any(folder.glob("*.keras")):
+        return "keras_file"
+    raise ConfigError(
+        f"{folder} is no module: it should hold a .keras model, a KerasHub preset (config.json) "
+        "or a SavedModel (saved_model.pb)"
+    )
+
+
+def _sized(spec: ModuleSpec, input_size: int | tuple[int, int] | None) -> Preprocessing:
+    if input_size is None:
+        return spec.preprocessing
+    sides = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
+    if len(sides) != 2 or any(not isinstance(side, int) or side < spec.min_size for side in sides):
+        raise ConfigError(
+            f"input_size must be a number of pixels or (height, width), each at least "
+            f"{spec.min_size} for {spec.name}, not {input_size!r}"
+        )
+    return spec.preprocessing.replaced(height=sides[0], width=sides[1])
+
+
+def _check_one_of(**places: Any) -> None:
+    given = [key for key, value in places.items() if value is not None]
+    if len(given) != 1:
+        raise ConfigError(
+            f"Module takes exactly one of {', '.join(places)}; it got {', '.join(given) or 'none'}"
+        )
+
+
+def _check_not_given(**options: Any) -> None:
+    given = [key for key, value in options.items() if value is not None]
+    if given:
+        raise ConfigError(
+            f"{', '.join(given)} belong to a directory or a handle; a name stands for all of it"
+        )
+
+
+def _check_version(spec: ModuleSpec, version: str | None) -> None:
+    if version not in (None, spec.version):
+        raise ConfigError(
+            f"{spec.name} exists in version {spec.version}, not {version}; leave version= out"
+        )
+
+
+def _check_weights(spec: ModuleSpec, weights: str | Path | None) -> None:
+    if weights is None or weights == "imagenet":
+        return
+    if not Path(weights).exists():
+        raise ConfigError(
+            f'weights must be "imagenet", None or an existing file; there is no {weights}'
+        )
+
+
+def _cited(paper: Paper) -> str:
+    if not paper.year:
+        return paper.title
+    arxiv = f", arXiv:{paper.arxiv}" if paper.arxiv else ""
+    return f"{paper.title} ({paper.year}{arxiv})"
+
+
+def _count(number: int | None) -> str:
+    return "unknown" if number is None else f"{number:,}"
+
+
+def _short(values: tuple[float, ...]) -> str:
+    return "(" + ", ".join(f"{value:.4g}" for value in values) + ")"
