@@ -158,4 +158,6 @@ def _ruled_class(base: str) -> Any:
 def _options_of(base: str) -> tuple[str, ...]:
     taken = {"self", "args", *_INSTEAD}
     by_class = [inspect.signature(cls.__init__).parameters for cls in _CLASSES[base].__mro__]
-    return tuple(dict.fromkeys(n for names_ in by_class for n in names_ if n not in taken))
+    return tuple(
+        dict.fromkeys(name for parameters in by_class for name in parameters if name not in taken)
+    )
