@@ -84,8 +84,11 @@ def evaluate(
             f"the model tells {model.output_shape[-1]} classes apart, "
             f"but the problem has {problem.num_classes}"
         )
+    if len(split) == 0:
+        raise ConfigError(f"the {phase} split has no examples to judge")
     start = time.perf_counter()
-    batches = evaluation_batches(split, preprocessing, batch_size=batch_size)
+    size = batch_size_for(model, min(batch_size, len(split)))
+    batches = evaluation_batches(split, preprocessing, batch_size=size)
     logits = predict_logits(model, batches, len(split), callbacks=callbacks)
     seconds = time.perf_counter() - start
     return Evaluation(
@@ -117,13 +120,20 @@ def predict_logits(
         callbacks: Keras callbacks of `predict`.
 
     Raises:
-        ConfigError: there are fewer images than `count`, or none.
+        ConfigError: there are fewer images than `count`.
     """
-    if count < 1:
-        raise ConfigError("there are no images to judge")
     logits = np.asarray(
         model.predict(batches, verbose=0, callbacks=list(callbacks)), dtype=np.float32
     )
     if len(logits) < count:
         raise ConfigError(f"{count} images were announced, but only {len(logits)} came")
     return logits[:count]
+
+
+def batch_size_for(model: keras.Model, batch_size: int) -> int:
+    """The next batch size that all replicas of a distributed model share equally.
+
+    A replica without images crashes on the CPU, and gives NaN elsewhere.
+    """
+    replicas = int(model.distribute_strategy.num_replicas_in_sync)
+    return -(-batch_size // replicas) * replicas

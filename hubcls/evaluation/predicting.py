@@ -12,7 +12,7 @@ from PIL import Image
 
 from hubcls.classification.predictions import Prediction, decode
 from hubcls.errors import DataError
-from hubcls.evaluation.evaluating import predict_logits
+from hubcls.evaluation.evaluating import batch_size_for, predict_logits
 from hubcls.pipeline.building import image_batches
 from hubcls.preprocessing import Preprocessing
 
@@ -54,7 +54,8 @@ def predict(
     listed = listed_images(images)
     if not listed:
         return []
-    batches, count = image_batches(listed, preprocessing, min(batch_size, len(listed)))
+    size = batch_size_for(model, min(batch_size, len(listed)))
+    batches, count = image_batches(listed, preprocessing, size)
     logits = predict_logits(model, batches, count, callbacks=callbacks)
     sources = [
         str(image) if isinstance(image, str | Path) else str(place)

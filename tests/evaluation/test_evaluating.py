@@ -115,7 +115,7 @@ def test_logits_that_are_not_finite_are_an_error(run, classifier):
 
 
 def test_a_split_without_images_is_an_error(run, dataset):
-    with pytest.raises(ConfigError, match="no images"):
+    with pytest.raises(ConfigError, match="has no examples"):
         run(split=dataset.split("test").subset([]))
 
 
@@ -141,7 +141,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from hubcls.classification.rebuilding import rebuilt
 from hubcls.datasets.base import Split
-from hubcls.evaluation.evaluating import predict_logits
+from hubcls.evaluation.evaluating import batch_size_for, predict_logits
 from hubcls.pipeline.building import evaluation_batches
 from hubcls.preprocessing import Preprocessing
 
@@ -153,10 +153,19 @@ strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
     mirrored = rebuilt(single, "float32")
 split = Split(images, np.zeros(21, int))
-both = [
-    predict_logits(model, evaluation_batches(split, Preprocessing(16, 16), batch_size=10), 21)
-    for model in (single, mirrored)
-]
 assert strategy.num_replicas_in_sync == 2
-np.testing.assert_allclose(both[0], both[1], rtol=0, atol=1e-4)
+for count, batch_size in ((21, 10), (21, 7), (1, 1)):
+    logits = [
+        predict_logits(
+            model,
+            evaluation_batches(
+                split.subset(range(count)),
+                Preprocessing(16, 16),
+                batch_size=batch_size_for(model, batch_size),
+            ),
+            count,
+        )
+        for model in (single, mirrored)
+    ]
+    np.testing.assert_allclose(*logits, rtol=0, atol=1e-4)
 """
