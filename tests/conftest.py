@@ -1,5 +1,6 @@
 """Fixtures that several rooms share: a small picture set and a small backbone."""
 
+import functools
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -63,20 +64,30 @@ def backbone():
     return small_backbone()
 
 
-@pytest.fixture
-def make_task(tmp_path):
-    """A function that makes a task on stripes; keyword arguments go to RunConfig."""
+def striped_task(
+    folder, *, dropout=0.0, hidden_units=None, metrics_choices="default", data=None, **config
+):
+    """A task on stripes that runs in `folder`; further arguments go to RunConfig."""
     import hubcls
 
-    def make(*, dropout=0.0, hidden_units=None, metrics_choices="default", data=None, **config):
-        settings = {"checkpoint_dir": tmp_path / "ckpt", "batch_size": 8, "num_epoch": 1, **config}
-        return hubcls.ImageClassifierTask(
-            feature=small_backbone().output,
-            dataset=data or striped_dataset(),
-            config=hubcls.RunConfig(**settings),
-            dropout=dropout,
-            hidden_units=hidden_units,
-            metrics_choices=metrics_choices,
-        )
+    settings = {"checkpoint_dir": folder, "batch_size": 8, "num_epoch": 1, **config}
+    return hubcls.ImageClassifierTask(
+        feature=small_backbone().output,
+        dataset=data or striped_dataset(),
+        config=hubcls.RunConfig(**settings),
+        dropout=dropout,
+        hidden_units=hidden_units,
+        metrics_choices=metrics_choices,
+    )
 
-    return make
+
+@pytest.fixture(scope="session")
+def task_in():
+    """The function `striped_task`."""
+    return striped_task
+
+
+@pytest.fixture
+def make_task(tmp_path):
+    """`striped_task` in a folder of this test's own."""
+    return functools.partial(striped_task, tmp_path / "ckpt")

@@ -9,7 +9,6 @@ from hubcls.training.fitting import learning_rate
 from hubcls.training.run_state import RunState
 
 if TYPE_CHECKING:  # a handler is given its task; importing it would go in a circle
-    from hubcls.evaluation.evaluating import Evaluation
     from hubcls.tasks.image_classifier import ImageClassifierTask
 
 
@@ -48,15 +47,12 @@ def finetune_end(task: ImageClassifierTask, run_states: list[RunState]) -> None:
 def log_interval(task: ImageClassifierTask, run_states: list[RunState]) -> None:
     """Write a log line and TensorBoard's training curves."""
     state = run_states[-1]
-    figures = " ".join(
-        f"{_short(name)}={value:.4f}" for name, value in state.metrics.items()
-    )
     logger.log(
         TRAIN,
         "step %d / %d: %s [%.1f images/s]",
         state.step,
         state.total_steps,
-        figures,
+        _figures(state),
         state.run_speed,
     )
     scalars = {
@@ -85,19 +81,15 @@ def eval_start(task: ImageClassifierTask) -> None:
     logger.debug("evaluating the %s split", task.phase)
 
 
-def eval_end(task: ImageClassifierTask, run_states: list[Evaluation]) -> None:
+def eval_end(task: ImageClassifierTask, run_states: list[RunState]) -> None:
     """Write a log line."""
-    evaluation = run_states[-1]
-    figures = " ".join(
-        f"{_short(name)}={value:.4f}"
-        for name, value in {"loss": evaluation.loss, **evaluation.scores}.items()
-    )
+    state = run_states[-1]
     logger.log(
         EVAL,
         "[%s dataset evaluation result] %s [%.1f images/s]",
-        evaluation.phase,
-        figures,
-        evaluation.images_per_second,
+        task.phase,
+        _figures(state),
+        state.run_speed,
     )
 
 
@@ -132,5 +124,5 @@ DEFAULTS = {
 }
 
 
-def _short(name: str) -> str:
-    return "acc" if name == "accuracy" else name
+def _figures(state: RunState) -> str:
+    return " ".join(f"{name}={value:.4f}" for name, value in state.metrics.items())

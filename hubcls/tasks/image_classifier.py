@@ -112,7 +112,8 @@ class ImageClassifierTask:
     @functools.cached_property
     def visualization(self) -> Visualization:
         """The TensorBoard writer of this run."""
-        return Visualization(self._folder.visualization)
+        step = self.progress.step
+        return Visualization(self._folder.visualization, resumed_step=step or None)
 
     @property
     def classifier(self) -> keras.Model:
@@ -146,9 +147,7 @@ class ImageClassifierTask:
         self._run(evaluates=True)
         phases = [phase for phase in ("val", "test") if self.ingredients.dataset.has(phase)]
         results = {phase: self.eval(phase, load_best_model=True) for phase in phases}
-        write_reports(
-            self._folder, self.visualization, self.ingredients, self._assembly, results
-        )
+        write_reports(self._folder, self.visualization, self.ingredients, self._assembly, results)
         folder = self._folder
         logger.info("best model: %s", folder.best_model)
         logger.info("report: %s and report.png", folder.folder / "report.json")
@@ -210,20 +209,22 @@ class ImageClassifierTask:
         """
         before, self.phase = self.phase, "predict"
         self._fire("predict_start_event")
-        uses_best = load_best_model and self._folder.best_model.exists()
+        uses_best = load_best_model and self._folder.has_best_model
         model = self._best_bundle().model if uses_best else self.classifier
         with contextlib.nullcontext() if uses_best else averaged_weights(model):
             predictions = predict(
                 model,
                 data,
                 preprocessing=self.ingredients.preprocessing,
-                problem=self.ingredients.problem,
+                class_names=self.ingredients.problem.class_names,
                 top_k=top_k,
                 batch_size=batch_size or self.config.batch_size,
             )
         self._fire("predict_end_event", [])
         self.phase = before
-        return [prediction.class_name for prediction in predictions] if return_result else predictions
+        return (
+            [prediction.class_name for prediction in predictions] if return_result else predictions
+        )
 
     # Saving and loading
 
@@ -257,7 +258,7 @@ class ImageClassifierTask:
 
         The bundle needs nothing else: `hubcls.load(dirname).predict(images)`.
         """
-        if self._folder.best_model.exists():
+        if self._folder.has_best_model:
             return self._save_bundle(Path(dirname), self._best_bundle().model)
         with averaged_weights(self.classifier):
             return self._save_bundle(Path(dirname), self.classifier)
@@ -373,8 +374,8 @@ class ImageClassifierTask:
             "step": progress.step,
             "epoch": round(epoch, 4),
             "seconds": round(progress.seconds, 1),
-            **{f"train_{name}": value for name, value in self._last_metrics.items()},
-            **{f"val_{name}": value for name, value in scores.items()},
+            **{f"train/{name}": value for name, value in self._last_metrics.items()},
+            **{f"val/{name}": value for name, value in scores.items()},
         }
         # A step that was evaluated before a kill is evaluated again after it.
         progress.evaluations = [e for e in progress.evaluations if e.step != progress.step]
@@ -406,7 +407,7 @@ class ImageClassifierTask:
         mine.stop_reason = found.stop_reason if mine.is_finished else ""
 
     def _best_bundle(self) -> Bundle:
-        if not self._folder.best_model.exists():
+        if not self._folder.has_best_model:
             raise CheckpointError(
                 f"{self.config.folder} holds no best_model yet; call finetune_and_eval() first"
             )
@@ -454,4 +455,3 @@ def _metric_names(choices: Metrics | None) -> tuple[str, ...]:
     for name in names:
         find_metric(name)
     return names
-

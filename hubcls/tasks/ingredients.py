@@ -164,7 +164,9 @@ def _preprocessing(
     return of_module if reader is None else reader.preprocessing(of_module)
 
 
-def _augmentation(reader: ImageClassificationReader | None, dataset: Dataset) -> Augmentation | None:
+def _augmentation(
+    reader: ImageClassificationReader | None, dataset: Dataset
+) -> Augmentation | None:
     reader = reader or ImageClassificationReader(dataset=dataset)
     return reader.augmentation(dataset.info)
 

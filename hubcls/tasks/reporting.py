@@ -7,7 +7,7 @@ from typing import Any
 
 from hubcls.evaluation.evaluating import Evaluation
 from hubcls.evaluation.history import write_history
-from hubcls.evaluation.report import write_report
+from hubcls.evaluation.report import Report, write_report
 from hubcls.evaluation.visualization import Visualization
 from hubcls.tasks.assembling import Assembly
 from hubcls.tasks.describing import as_table
@@ -24,7 +24,7 @@ def show_config_and_samples(
     config: Mapping[str, Any],
 ) -> None:
     """Put the configuration and the first training images, as the network sees them, up."""
-    visualization.text("config", as_table(config), assembly.progress.step)
+    visualization.text("config", as_table(config), step=assembly.progress.step)
     for images, targets in assembly.stream.batches(assembly.progress.step, 1).take(1):
         labels = targets.numpy().argmax(axis=1)[:_SAMPLES]
         visualization.images(
@@ -46,21 +46,19 @@ def write_reports(
     progress = assembly.progress
     for phase, evaluation in results.items():
         visualization.confusion_matrix(
-            f"{phase}/confusion_matrix",
             evaluation.confusion,
             ingredients.problem.class_names,
             step=progress.step,
+            tag=f"{phase}/confusion_matrix",
         )
         for name, value in {"loss": evaluation.loss, **evaluation.scores}.items():
             visualization.scalar(f"{phase}/best_model_{name}", value, progress.step)
     visualization.flush()
-    write_history(folder.folder, progress.history)
-    write_report(
-        folder.folder,
-        results,
-        class_names=ingredients.problem.class_names,
-        dataset=ingredients.dataset.info,
+    write_history(folder.folder / "history.csv", progress.history)
+    report = Report(
         module=ingredients.module,
+        dataset=ingredients.dataset.info,
+        evaluations=results,
         history=progress.history,
         run={
             "steps": progress.step,
@@ -68,3 +66,4 @@ def write_reports(
             "stop_reason": progress.stop_reason,
         },
     )
+    write_report(folder.folder, report)

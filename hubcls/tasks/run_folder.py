@@ -14,10 +14,11 @@ import yaml
 
 from hubcls.errors import CheckpointError
 from hubcls.logs import logger
-from hubcls.training.checkpoints import read_state, write_atomically
+from hubcls.training.checkpoints import read_state
 from hubcls.training.run_config import RunConfig
 from hubcls.training.run_state import RunProgress
 from hubcls.version import __version__
+from hubcls.writing import complete_folder, write_file
 
 
 class RunFolder:
@@ -29,6 +30,11 @@ class RunFolder:
         self.best_model = folder / "best_model"
         self.visualization = folder / "visualization"
         self.config = folder / "config.yaml"
+
+    @property
+    def has_best_model(self) -> bool:
+        """Whether some evaluation, or the end of `finetune`, has left a best model."""
+        return complete_folder(self.best_model).is_dir()
 
     def previous(self, config: RunConfig, run: Mapping[str, Any]) -> RunProgress | None:
         """The progress of the run to go on with; None to start a new one.
@@ -70,7 +76,7 @@ class RunFolder:
         content = yaml.safe_dump(
             {**values, "versions": versions()}, sort_keys=False, allow_unicode=True
         )
-        write_atomically(self.config, content.encode("utf-8"))
+        write_file(self.config, content)
 
     def _remove_run(self) -> None:
         if read_state_or_damage(self.state):

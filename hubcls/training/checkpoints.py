@@ -9,7 +9,6 @@ file beside the position in the data, under a temporary name that is then rename
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,15 @@ from safetensors.numpy import save
 
 from hubcls.errors import CheckpointError
 from hubcls.training.run_state import RunProgress
+from hubcls.writing import write_file
 
 STATE_FILE = "state.safetensors"
 _FORMAT = 1
 
 
-def save_state(folder: Path, model: keras.Model, progress: RunProgress, run: dict[str, Any]) -> Path:
+def save_state(
+    folder: Path, model: keras.Model, progress: RunProgress, run: dict[str, Any]
+) -> Path:
     """Write everything that training needs to go on from here.
 
     Args:
@@ -41,7 +43,7 @@ def save_state(folder: Path, model: keras.Model, progress: RunProgress, run: dic
     arrays = {name: _contiguous(variable) for name, variable in _variables(model)}
     facts = {"format": _FORMAT, "progress": progress.as_dict(), "run": run}
     content = save(arrays, metadata={"hubcls": json.dumps(facts)})
-    return write_atomically(folder / STATE_FILE, content)
+    return write_file(folder / STATE_FILE, content)
 
 
 def read_state(folder: Path) -> tuple[RunProgress, dict[str, Any]] | None:
@@ -121,24 +123,10 @@ def _variables(model: keras.Model) -> Iterator[tuple[str, keras.Variable]]:
         seen: set[int] = set()
         for variable in variables:
             if id(variable) not in seen:
-                yield f"{prefix}/{len(seen):05d}/{variable.name}", variable
+                # By place: Keras counts up automatic names within a process.
+                yield f"{prefix}/{len(seen):05d}", variable
                 seen.add(id(variable))
 
 
 def _contiguous(variable: keras.Variable) -> np.ndarray:
-    return np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
-
-
-def write_atomically(path: Path, content: bytes) -> Path:
-    """Put `content` at `path` so that a reader sees the old file or the new, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    return np.asarray(keras.ops.convert_to_numpy(variable), order="C")

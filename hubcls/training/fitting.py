@@ -200,7 +200,7 @@ class _Steps(keras.callbacks.Callback):
             step=progress.step,
             total_steps=progress.total_steps,
             epoch=(progress.step - 1) // progress.steps_per_epoch,
-            metrics={name: float(value) for name, value in logs.items()},
+            metrics={name: float(logs[name]) for name in sorted(logs, key=_loss_first)},
             run_examples=self._interval_steps * self._fitting.stream.batch_size,
             run_time_used=self._interval_seconds,
         )
@@ -239,6 +239,10 @@ class _Steps(keras.callbacks.Callback):
             tf.data.Dataset.from_tensors((images, targets)), verbose=0, return_dict=True
         )
         restore_metrics(self._fitting.state_folder, self.model)
+
+
+def _loss_first(name: str) -> tuple[bool, str]:
+    return name != "loss", name
 
 
 def _is_due(step: int, interval: int | None, ends_epoch: bool) -> bool:

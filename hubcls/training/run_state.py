@@ -105,9 +105,13 @@ class RunProgress:
         return best
 
     def evaluations_since_best(self) -> int:
-        """How many evaluations in a row have not been better than the best."""
-        best = self.best
-        return 0 if best is None else len(self.evaluations) - 1 - self.evaluations.index(best)
+        """How many evaluations in a row have not had a better main metric."""
+        waited, best = 0, None
+        for score in self.evaluations:
+            name, value = next(iter(score.scores.items()))
+            improves = is_better(name, value, best)
+            waited, best = (0, value) if improves else (waited + 1, best)
+        return waited
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""

@@ -43,15 +43,23 @@ def main(folder: str, result: str) -> None:
             ),
         ),
     )
-    task.add_hook("run_step_event", "print", lambda task, state: print("step", state.step, flush=True))
+    task.add_hook(
+        "run_step_event", "print", lambda task, state: print("step", state.step, flush=True)
+    )
     task.finetune_and_eval()
-    arrays = [np.asarray(v) for v in (*task.classifier.variables, *task.classifier.optimizer.variables)]
+    arrays = [
+        np.asarray(v) for v in (*task.classifier.variables, *task.classifier.optimizer.variables)
+    ]
     scores = [[score.step, *score.scores.values()] for score in task.progress.evaluations]
     curves = [
         [value for name, value in row.items() if name != "seconds"] for row in task.progress.history
     ]
     np.savez(
-        result, *arrays, scores=np.array(scores), curves=np.array(curves, dtype=object), allow_pickle=True
+        result,
+        *arrays,
+        scores=np.array(scores),
+        curves=np.array(curves, dtype=object),
+        allow_pickle=True,
     )
 
 

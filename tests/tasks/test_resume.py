@@ -18,7 +18,10 @@ TOTAL_STEPS = 21
 def run(folder, result, *, kill_after=None):
     """Run the script; SIGKILL it after that many steps of its own; give its steps."""
     process = subprocess.Popen(
-        [sys.executable, SCRIPT, folder, result], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, SCRIPT, folder, result],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     steps = []
     for line in process.stdout:

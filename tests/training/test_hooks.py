@@ -13,7 +13,10 @@ def test_every_event_calls_its_handlers_in_order(event, arity):
     calls = []
     handlers = {
         1: (lambda task: calls.append("first"), lambda task: calls.append("second")),
-        2: (lambda task, states: calls.append("first"), lambda task, states: calls.append("second")),
+        2: (
+            lambda task, states: calls.append("first"),
+            lambda task, states: calls.append("second"),
+        ),
     }[arity]
     hooks = TaskHooks()
     hooks.add(event, "one", handlers[0])

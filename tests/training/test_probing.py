@@ -36,7 +36,9 @@ def test_the_head_gives_the_solvers_probabilities():
     probe = solve_probe(train, val, num_classes=2)
 
     mean, std = train[0].mean(0), train[0].std(0)
-    solver = LogisticRegression(C=probe.strength, max_iter=1000).fit((train[0] - mean) / std, train[1])
+    solver = LogisticRegression(C=probe.strength, max_iter=1000).fit(
+        (train[0] - mean) / std, train[1]
+    )
     logits = val[0] @ probe.kernel + probe.bias
     own = np.exp(logits[:, 1]) / np.exp(logits).sum(1)
     np.testing.assert_allclose(own, solver.predict_proba((val[0] - mean) / std)[:, 1], atol=5e-3)

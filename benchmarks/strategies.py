@@ -1,0 +1,110 @@
+"""Test accuracy and time of the strategies on 2,000 Fashion-MNIST images, over seeds.
+
+Each run is the command that a user would type, in a process of its own; what is reported
+is read from the run's report.json. The table goes into docs/benchmarks.md between two
+markers; runs that are already in the work folder are not repeated.
+
+    python benchmarks/strategies.py --work /tmp/strategies
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+STRATEGIES = {
+    "auto": "AutoFinetuneStrategy",
+    "auto_probe": "AutoFinetuneStrategy, num_epoch=0: its probe alone",
+    "ulmfit": "ULMFiTStrategy",
+    "default_finetune": "DefaultFinetuneStrategy",
+}
+DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- strategies: begin -->", "<!-- strategies: end -->"
+
+
+def command(name: str, seed: int, folder: Path) -> list[str]:
+    """The command line of one run."""
+    return [
+        *("hubcls", "train", "--module", "efficientnet_lite0_imagenet"),
+        *("--dataset", "fashion_mnist", "--train-examples", "2000"),
+        *("--num-epoch", "0" if name == "auto_probe" else "2"),
+        *("--strategy", "auto" if name == "auto_probe" else name),
+        *("--seed", str(seed), "--checkpoint-dir", str(folder)),
+    ]
+
+
+def run(name: str, seed: int, work: Path) -> dict[str, float]:
+    """One run's test accuracy and wall time; done before, it is read back."""
+    folder = work / f"{name}_{seed}"
+    result = folder / "benchmark.json"
+    if not result.exists():
+        began = time.perf_counter()
+        process = subprocess.run(
+            [sys.executable, "-m", *command(name, seed, folder)], capture_output=True, text=True
+        )
+        seconds = time.perf_counter() - began
+        if process.returncode:
+            raise SystemExit(process.stderr[-3000:])
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        accuracy = report["evaluations"]["test"]["scores"]["acc"]
+        measured = {"accuracy": accuracy, "seconds": seconds, "environment": report["environment"]}
+        result.write_text(json.dumps(measured), encoding="utf-8")
+    found: dict[str, float] = json.loads(result.read_text(encoding="utf-8"))
+    print(f"{name} seed {seed}: {found['accuracy']:.4f} in {found['seconds']:.0f} s", flush=True)
+    return found
+
+
+def table(results: dict[str, list[dict[str, float]]], seeds: int) -> str:
+    """The measured table, with machine and versions."""
+    environment = next(iter(results.values()))[0]["environment"]
+    lines = [
+        f"Measured on {platform.processor() or platform.machine()}, {cores()} CPU cores, no GPU; "
+        f"hubcls {environment['hubcls']}, Keras {environment['keras']}, "
+        f"TensorFlow {environment['tensorflow']}, Python {environment['python']}.",
+        "",
+        f"| strategy | test accuracy, mean ± sd over {seeds} seeds | wall time, median |",
+        "|---|---|---|",
+    ]
+    for name, runs in results.items():
+        accuracies = [run["accuracy"] for run in runs]
+        seconds = statistics.median(run["seconds"] for run in runs)
+        spread = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
+        mean = statistics.mean(accuracies)
+        lines.append(f"| {STRATEGIES[name]} | {mean:.4f} ± {spread:.4f} | {seconds:.0f} s |")
+    return "\n".join(lines)
+
+
+def cores() -> int:
+    """CPU cores that this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main() -> None:
+    """Run what is missing, print and store the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", choices=STRATEGIES, default=list(STRATEGIES))
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    results: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.only}
+    for seed in range(arguments.seeds):
+        for name in arguments.only:
+            results[name].append(run(name, seed, arguments.work))
+    text = table(results, arguments.seeds)
+    print(text)
+    before, after = DOCS.read_text(encoding="utf-8").split(BEGIN)[0], ""
+    after = DOCS.read_text(encoding="utf-8").split(END)[1]
+    DOCS.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

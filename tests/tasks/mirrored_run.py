@@ -1,0 +1,107 @@
+"""The same runs on one device and mirrored over two logical CPUs, in one process.
+
+Usage: python mirrored_run.py RESULT.json
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+CPU = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+from conftest import small_backbone, striped_dataset
+
+import hubcls
+from hubcls.training.devices import distribution
+
+# 45 training and 17 validation images: neither is a multiple of the batch, and the last
+# batch of the validation split is smaller than two replicas need.
+CASES = {
+    "auto": dict(strategy=hubcls.AutoFinetuneStrategy(learning_rate=1e-2)),
+    "clip_l2_decay": dict(
+        strategy=hubcls.CombinedStrategy(
+            learning_rate=1e-2,
+            optimizer_name="sgd",
+            scheduler={
+                "warmup": 0.2,
+                "linear_decay": {"start_point": 1.0, "end_learning_rate": 0.0},
+            },
+            regularization={"L2": 0.05},
+            clip={"GlobalNorm": 0.05},
+        )
+    ),
+    "l2sp": dict(
+        strategy=hubcls.L2SPFinetuneStrategy(learning_rate=1e-2, regularization_coeff=0.1)
+    ),
+    "ulmfit": dict(strategy=hubcls.ULMFiTStrategy(learning_rate=1e-2)),
+    "ema_smoothing_weights": dict(
+        strategy=hubcls.DefaultStrategy(learning_rate=1e-2),
+        ema=0.9,
+        label_smoothing=0.1,
+        class_weights="balanced",
+    ),
+    "batch_norm_trains": dict(
+        strategy=hubcls.DefaultStrategy(learning_rate=1e-2, batch_norm="train")
+    ),
+    "mixed_bfloat16": dict(
+        strategy=hubcls.DefaultStrategy(learning_rate=1e-2), mixed_precision="mixed_bfloat16"
+    ),
+}
+
+
+def run(folder, settings, *, mirrored):
+    task = hubcls.ImageClassifierTask(
+        feature=small_backbone().output,
+        dataset=striped_dataset(train=45, val=17, test=9),
+        config=hubcls.RunConfig(
+            checkpoint_dir=folder,
+            num_epoch=2,
+            batch_size=4 if mirrored else 8,
+            distribution="mirrored" if mirrored else "one_device",
+            **settings,
+        ),
+    )
+    results = task.finetune_and_eval()
+    weights = np.concatenate([np.asarray(w).ravel() for w in task.classifier.get_weights()])
+    return {
+        "weights": weights.tolist(),
+        "loss": results["test"].loss,
+        "replicas": task._assembly.devices.num_replicas_in_sync,
+    }
+
+
+def dropout_masks():
+    """What one seeded Dropout does on each of two replicas."""
+    strategy = distribution(hubcls.RunConfig(distribution="mirrored"))
+    with strategy.scope():
+        layer = keras.layers.Dropout(0.5, seed=5)
+
+    @tf.function
+    def step():
+        return strategy.run(lambda: layer(tf.ones((1, 64)), training=True))
+
+    return [mask.numpy().tolist() for mask in strategy.experimental_local_results(step())]
+
+
+def main(result):
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, settings in CASES.items():
+            one = run(f"{folder}/{name}_one", settings, mirrored=False)
+            two = run(f"{folder}/{name}_two", settings, mirrored=True)
+            difference = np.abs(np.subtract(one.pop("weights"), two.pop("weights"))).max()
+            found[name] = {"difference": float(difference), "one": one, "two": two}
+    found["dropout_masks"] = dropout_masks()
+    Path(result).write_text(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

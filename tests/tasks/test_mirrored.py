@@ -1,0 +1,53 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hubcls.errors import ConfigError
+
+SCRIPT = Path(__file__).with_name("mirrored_run.py")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    # TensorFlow takes logical devices only before its first use: a process of its own.
+    result = tmp_path_factory.mktemp("mirrored") / "result.json"
+    process = subprocess.run(
+        [sys.executable, SCRIPT, result], capture_output=True, text=True, timeout=500
+    )
+    assert process.returncode == 0, process.stderr[-5000:]
+    return json.loads(result.read_text())
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["auto", "clip_l2_decay", "l2sp", "ulmfit", "ema_smoothing_weights", "batch_norm_trains"],
+)
+def test_two_replicas_give_one_devices_weights(found, case):
+    assert found[case]["two"]["replicas"] == 2
+    assert found[case]["one"]["replicas"] == 1
+    assert found[case]["difference"] < 1e-5
+    assert found[case]["two"]["loss"] == pytest.approx(found[case]["one"]["loss"], abs=1e-4)
+
+
+def test_two_replicas_in_bfloat16_agree_to_its_rounding(found):
+    assert found["mixed_bfloat16"]["difference"] < 2e-2
+
+
+def test_replicas_drop_different_features(found):
+    first, second = found["dropout_masks"]
+
+    assert first != second
+
+
+def test_mirrored_on_one_device_says_what_it_needs(make_task):
+    with pytest.raises(ConfigError, match="two logical CPU devices"):
+        make_task(distribution="mirrored").finetune_and_eval()
+
+
+def test_auto_uses_one_device_without_gpus(make_task):
+    task = make_task(distribution="auto")
+
+    assert "one CPU" in task.describe_run()
