@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from hubcls.classification.predictions import Prediction, decode
+from hubcls.datasets.folder import images_under
 from hubcls.errors import DataError
 from hubcls.evaluation.evaluating import batch_size_for, predict_logits
 from hubcls.pipeline.building import image_batches
@@ -18,10 +19,6 @@ from hubcls.preprocessing import Preprocessing
 
 OneImage: TypeAlias = str | Path | np.ndarray | Image.Image
 Images: TypeAlias = OneImage | Sequence[OneImage]
-
-IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-)
 
 
 def predict(
@@ -69,8 +66,8 @@ def listed_images(images: Images) -> list[OneImage]:
 
     Args:
         images: a path, an array [H, W], [H, W, C] or [N, H, W, C], a Pillow image, or a
-            sequence of such. A folder stands for the images in it and in the folders
-            below, sorted by path; files that start with a dot are left out.
+            sequence of such. A folder stands for its images, sorted, and then those of
+            the folders below.
 
     Raises:
         DataError: a path leads nowhere, or a folder holds no images; lists each.
@@ -90,18 +87,12 @@ def listed_images(images: Images) -> list[OneImage]:
     return listed
 
 
-def _files(path: Path, problems: list[str]) -> Iterator[Path]:
+def _files(path: Path, problems: list[str]) -> list[str]:
     if path.is_file():
-        yield path
-    elif path.is_dir():
-        found = sorted(file for file in path.rglob("*") if _is_image(file.relative_to(path), file))
-        if not found:
-            problems.append(f"{path}: the folder holds no images")
-        yield from found
-    else:
+        return [str(path)]
+    found = list(images_under(path)) if path.is_dir() else []
+    if path.is_dir() and not found:
+        problems.append(f"{path}: the folder holds no images")
+    elif not found:
         problems.append(f"{path}: no such file or folder")
-
-
-def _is_image(relative: Path, file: Path) -> bool:
-    is_hidden = any(part.startswith(".") for part in relative.parts)
-    return not is_hidden and file.suffix.lower() in IMAGE_SUFFIXES and file.is_file()
+    return found

@@ -104,7 +104,7 @@ def test_a_folder_stands_for_its_images_sorted_and_with_those_below(paths):
 
     listed = listed_images(folder)
 
-    assert listed == [*paths[1:], folder / "sub" / "A.PNG"]
+    assert listed == [*map(str, paths[1:]), str(folder / "sub" / "A.PNG")]
 
 
 def test_a_batch_of_arrays_is_so_many_images(name, pictures):

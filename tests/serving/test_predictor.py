@@ -10,7 +10,8 @@ from PIL import Image
 import hubcls
 from hubcls.classification.classifier import build_classifier
 from hubcls.classification.problem import SingleLabel
-from hubcls.datasets.base import Dataset
+from hubcls.classification.rebuilding import rebuilt
+from hubcls.datasets.base import Dataset, DatasetInfo
 from hubcls.errors import BundleError, ConfigError
 from hubcls.export.bundle import save_bundle
 from hubcls.preprocessing import Preprocessing
@@ -55,6 +56,13 @@ def test_the_run_s_folder_and_its_best_model_load_alike(checkpoint_dir, photos):
     assert predictor.predict(photos) == hubcls.load(checkpoint_dir / "best_model").predict(photos)
 
 
+def test_a_best_model_whose_replacement_was_killed_still_loads(checkpoint_dir):
+    (checkpoint_dir / "best_model").rename(checkpoint_dir / ".best_model.old")
+
+    assert hubcls.load(checkpoint_dir).module_name == "small"
+    assert hubcls.load(checkpoint_dir / "best_model").module_name == "small"
+
+
 def test_a_predictor_knows_its_facts(checkpoint_dir):
     predictor = hubcls.load(str(checkpoint_dir))
 
@@ -93,12 +101,28 @@ def test_a_predictor_evaluates_a_data_set(checkpoint_dir, dataset, classifier):
 
 
 def test_a_data_set_with_other_classes_is_refused(checkpoint_dir, dataset):
-    turned = Dataset(
-        hubcls.datasets.base.DatasetInfo("turned", NAMES[::-1]), {"test": dataset.split("test")}
-    )
+    turned = Dataset(DatasetInfo("turned", NAMES[::-1]), {"test": dataset.split("test")})
 
     with pytest.raises(ConfigError, match="same names in the same order"):
         hubcls.load(checkpoint_dir).evaluate(turned)
+
+
+def test_a_real_network_trained_in_bfloat16_is_loaded_as_the_float32_one_it_was(tmp_path):
+    module = hubcls.Module(name="efficientnet_lite0_imagenet", weights=None)
+    classifier = build_classifier(module.backbone, num_outputs=3, seed=0)
+    image = np.random.default_rng(0).integers(0, 256, (1, 224, 224, 3), dtype=np.uint8)
+
+    save_bundle(
+        tmp_path,
+        rebuilt(classifier, "mixed_bfloat16"),
+        problem=SingleLabel(NAMES),
+        preprocessing=module.preprocessing,
+        module_name=module.name,
+    )
+
+    predictor = hubcls.load(tmp_path)
+    np.testing.assert_array_equal(predictor.model(image), classifier(image))
+    assert predictor.preprocessing == module.preprocessing
 
 
 def test_loading_from_nowhere_says_what_to_give(tmp_path):
