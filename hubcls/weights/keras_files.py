@@ -7,7 +7,6 @@ nothing in it can choose which classes to construct.
 from __future__ import annotations
 
 import io
-import zipfile
 
 import h5py
 import numpy as np
@@ -15,25 +14,8 @@ import numpy as np
 from hubcls.errors import UnsafeCheckpointError, WeightsError
 from hubcls.weights.layouts import Array
 
-WEIGHTS_ENTRY = "model.weights.h5"
-
-
-def read_keras(content: bytes) -> dict[str, Array]:
-    """The arrays of a `.keras` archive, as `read_hdf5` names them.
-
-    Raises:
-        UnsafeCheckpointError: the entry is compressed or reaches outside the file.
-        WeightsError: it is damaged.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entry = archive.getinfo(WEIGHTS_ENTRY)
-            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(content):
-                raise UnsafeCheckpointError("the weights in the archive are compressed")
-            weights = archive.read(entry)
-    except (zipfile.BadZipFile, KeyError, RuntimeError, EOFError, OSError) as error:
-        raise WeightsError(f"the Keras file is damaged: {error}") from None
-    return read_hdf5(weights)
+KERAS_ENTRY = "model.weights.h5"
+"""Where a `.keras` archive keeps its weights."""
 
 
 def read_hdf5(content: bytes) -> dict[str, Array]:
@@ -55,7 +37,7 @@ def read_hdf5(content: bytes) -> dict[str, Array]:
                 if key in arrays:
                     raise WeightsError(f"the Keras file has two layers for {key!r}")
                 arrays[key] = _read_dataset(file[path], path, len(content))
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise WeightsError(f"the Keras file is damaged: {error}") from None
     return arrays
 
@@ -74,8 +56,10 @@ def _datasets(file: h5py.File) -> list[str]:
             if type(group.get(name, getlink=True)) is not h5py.HardLink:
                 raise UnsafeCheckpointError(f"{path}/{name} of the Keras file is a link")
             child = f"{path}/{name}".lstrip("/")
-            is_group = group.get(name, getclass=True) is h5py.Group
-            (waiting if is_group else found).append(child)
+            kind = group.get(name, getclass=True)
+            if kind not in (h5py.Group, h5py.Dataset):
+                raise WeightsError(f"{child} of the Keras file is neither group nor numbers")
+            (waiting if kind is h5py.Group else found).append(child)
     return found
 
 
@@ -83,8 +67,11 @@ def _key(file: h5py.File, path: str) -> str:
     parts = path.split("/")
     if len(parts) != 4 or parts[0] != "layers" or parts[2] != "vars":
         return path
-    name = file["/".join(parts[:3])].attrs.get("name")
-    return f"{name}/{parts[3]}" if isinstance(name, str) else path
+    attributes = file["/".join(parts[:3])].attrs
+    # An attribute of a damaged file may claim to hold billions of names.
+    if "name" not in attributes or attributes.get_id("name").shape != ():
+        return path
+    return f"{attributes['name']}/{parts[3]}"
 
 
 def _read_dataset(dataset: h5py.Dataset, path: str, file_bytes: int) -> Array:

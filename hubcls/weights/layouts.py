@@ -7,11 +7,12 @@ weight, and the transposition that Keras wants.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 Layout = Callable[[Array], Array]
 Leaves = Mapping[str, Mapping[str, tuple[str, Layout]]]
 
@@ -23,19 +24,24 @@ def as_is(array: Array) -> Array:
 
 def oihw_to_hwio(array: Array) -> Array:
     """A convolution's kernel [O, I, h, w] as [h, w, I, O]."""
-    return array.transpose(2, 3, 1, 0)
+    return np.transpose(array, (2, 3, 1, 0))
 
 
 def depthwise_to_keras(array: Array) -> Array:
     """A depthwise kernel [C, 1, h, w] as [h, w, C, 1]."""
-    return array.transpose(2, 3, 0, 1)
+    return np.transpose(array, (2, 3, 0, 1))
 
 
 def output_input_to_input_output(array: Array) -> Array:
     """A dense kernel [O, I], or the same as a 1×1 convolution [O, I, 1, 1], as [I, O]."""
     if array.ndim == 4 and array.shape[2:] == (1, 1):
         array = array[:, :, 0, 0]
-    return array.transpose()
+    return np.transpose(array)
+
+
+def bfloat16_to_float32(bits: Array) -> Array:
+    """bfloat16 numbers, given as uint16 bits, in float32: its upper half, so exactly equal."""
+    return (bits.astype("<u4") << 16).view("<f4")
 
 
 TORCH_LEAVES: Leaves = {

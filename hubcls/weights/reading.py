@@ -7,21 +7,24 @@ both of PyTorch's formats, and a `.keras` file is a zip archive as well.
 from __future__ import annotations
 
 import hashlib
-import io
-import json
-import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
-import safetensors.numpy
 
 from hubcls.errors import WeightsError
-from hubcls.weights.keras_files import WEIGHTS_ENTRY, read_hdf5, read_keras
-from hubcls.weights.layouts import Array
+from hubcls.weights.archives import StoredArchive
+from hubcls.weights.keras_files import KERAS_ENTRY, read_hdf5
+from hubcls.weights.layouts import Array, bfloat16_to_float32
 from hubcls.weights.torch_files import read_legacy, read_zip
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+_SAFETENSORS_TYPES: Mapping[str, str] = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I64": "<i8", "I32": "<i4",
+    "I16": "<i2", "I8": "i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
+}  # fmt: skip
 
 
 def read_arrays(path: Path, *, sha256: str | None = None) -> dict[str, Array]:
@@ -64,7 +67,10 @@ def _parse(content: bytes) -> dict[str, Array]:
     if content.startswith(_HDF5_MAGIC):
         return read_hdf5(content)
     if content.startswith(b"PK"):
-        return read_keras(content) if _is_keras_archive(content) else read_zip(content)
+        archive = StoredArchive(content)
+        if KERAS_ENTRY in archive.names:
+            return read_hdf5(archive.read(KERAS_ENTRY))
+        return read_zip(archive)
     if content.startswith(b"\x80"):
         return read_legacy(content)
     if _is_safetensors(content):
@@ -74,14 +80,6 @@ def _parse(content: bytes) -> dict[str, Array]:
     )
 
 
-def _is_keras_archive(content: bytes) -> bool:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return WEIGHTS_ENTRY in archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return False
-
-
 def _is_safetensors(content: bytes) -> bool:
     header_bytes = int.from_bytes(content[:8], "little")
     return len(content) >= 8 + header_bytes and content[8:9] == b"{"
@@ -89,10 +87,17 @@ def _is_safetensors(content: bytes) -> bool:
 
 def _read_safetensors(content: bytes) -> dict[str, Array]:
     try:
-        arrays: dict[str, Array] = safetensors.numpy.load(content)
-    except (safetensors.SafetensorError, json.JSONDecodeError, KeyError, ValueError) as error:
+        entries = safetensors.deserialize(content)  # type: ignore[no-untyped-call]
+    except safetensors.SafetensorError as error:
         raise WeightsError(f"the safetensors file is damaged: {error}") from None
-    return {
-        key: array.astype(np.float32) if array.dtype.name == "bfloat16" else array
-        for key, array in arrays.items()
-    }
+    strangers = [key for key, entry in entries if entry["dtype"] not in _SAFETENSORS_TYPES]
+    if strangers:
+        raise WeightsError(f"these tensors have types unknown to NumPy: {', '.join(strangers)}")
+    return {key: _tensor(entry) for key, entry in entries}
+
+
+def _tensor(entry: Mapping[str, Any]) -> Array:
+    numbers: Array = np.frombuffer(entry["data"], dtype=_SAFETENSORS_TYPES[entry["dtype"]])
+    if entry["dtype"] == "BF16":
+        numbers = bfloat16_to_float32(numbers)
+    return np.reshape(numbers, tuple(entry["shape"]))

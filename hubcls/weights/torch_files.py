@@ -9,14 +9,14 @@ from __future__ import annotations
 import io
 import math
 import struct
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from hubcls.errors import UnsafeCheckpointError, WeightsError
-from hubcls.weights.layouts import Array
+from hubcls.weights.archives import StoredArchive
+from hubcls.weights.layouts import Array, bfloat16_to_float32
 from hubcls.weights.unpickling import Storage, TensorView, unpickle
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -50,42 +50,14 @@ def read_legacy(content: bytes) -> dict[str, Array]:
     return _arrays(value, numbers)
 
 
-def read_zip(content: bytes) -> dict[str, Array]:
+def read_zip(archive: StoredArchive) -> dict[str, Array]:
     """The tensors of a checkpoint in the format since PyTorch 1.6.
 
     Raises:
-        UnsafeCheckpointError: it wants more than tensors, or its entries are compressed
-            or doubled, which torch.save never writes.
+        UnsafeCheckpointError: it wants more than tensors.
         WeightsError: it is damaged.
     """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            _check_entries(archive, len(content))
-            return _read_archive(archive)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise WeightsError(f"the checkpoint is damaged: {error}") from None
-
-
-def _read_legacy_storage(stream: io.BytesIO, storage: Storage) -> Array:
-    prefix = stream.read(8)
-    num_items = struct.unpack("<q", prefix)[0] if len(prefix) == 8 else -1
-    if num_items != storage.num_items:
-        raise WeightsError(f"the checkpoint is damaged: storage {storage.key!r} has another size")
-    return _numbers(stream.read(num_items * storage.kind.item_bytes), storage)
-
-
-def _check_entries(archive: zipfile.ZipFile, archive_bytes: int) -> None:
-    entries = archive.infolist()
-    if len({entry.filename for entry in entries}) != len(entries):
-        raise UnsafeCheckpointError("the checkpoint holds two entries of one name")
-    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise UnsafeCheckpointError("the checkpoint's entries are compressed")
-    if sum(entry.file_size for entry in entries) > archive_bytes:
-        raise UnsafeCheckpointError("the checkpoint's entries overlap")
-
-
-def _read_archive(archive: zipfile.ZipFile) -> dict[str, Array]:
-    names = set(archive.namelist())
+    names = archive.names
     pickles = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise WeightsError("the archive holds no data.pkl, so torch.save did not write it")
@@ -103,6 +75,14 @@ def _read_archive(archive: zipfile.ZipFile) -> dict[str, Array]:
     return _arrays(value, numbers)
 
 
+def _read_legacy_storage(stream: io.BytesIO, storage: Storage) -> Array:
+    prefix = stream.read(8)
+    num_items = struct.unpack("<q", prefix)[0] if len(prefix) == 8 else -1
+    if num_items != storage.num_items:
+        raise WeightsError(f"the checkpoint is damaged: storage {storage.key!r} has another size")
+    return _numbers(stream.read(num_items * storage.kind.item_bytes), storage)
+
+
 def _numbers(content: bytes, storage: Storage) -> Array:
     """A storage's elements [num_items]; bfloat16 as float32."""
     if len(content) != storage.num_items * storage.kind.item_bytes:
@@ -112,9 +92,7 @@ def _numbers(content: bytes, storage: Storage) -> Array:
             f"bytes, but has {len(content)}"
         )
     numbers = np.frombuffer(content, dtype=storage.kind.dtype)
-    if storage.kind.is_bfloat16:
-        return (numbers.astype("<u4") << 16).view("<f4")
-    return numbers
+    return bfloat16_to_float32(numbers) if storage.kind.is_bfloat16 else numbers
 
 
 def _arrays(value: Any, numbers: Mapping[str, Array]) -> dict[str, Array]:
