@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -92,7 +92,7 @@ def _verdicts(paths: Sequence[str], name: str) -> dict[str, bool | str]:
     """Path → whether it needs Pillow, or why it cannot be read."""
     stamps = {path: _stamp(path) for path in paths}
     with closing(_open_cache()) as cache:
-        verdicts: dict[str, bool | str] = dict(_remembered(cache, stamps))
+        verdicts: dict[str, bool | str] = {**_remembered(cache, stamps)}
         unknown = [path for path in paths if path not in verdicts]
         verdicts |= _inspect_all(unknown, name)
         _remember(cache, stamps, {path: verdicts[path] for path in unknown})
@@ -155,12 +155,14 @@ def _with_table(cache: sqlite3.Connection) -> sqlite3.Connection:
 
 def _remembered(
     cache: sqlite3.Connection, stamps: Mapping[str, tuple[str, int, int]]
-) -> Iterable[tuple[str, bool]]:
+) -> dict[str, bool]:
     query = "SELECT needs_pillow FROM readable WHERE path = ? AND size = ? AND mtime_ns = ?"
-    for path, stamp in stamps.items():
-        row = cache.execute(query, stamp).fetchone()
-        if row is not None:
-            yield path, bool(row[0])
+    try:
+        rows = {path: cache.execute(query, stamp).fetchone() for path, stamp in stamps.items()}
+    except sqlite3.Error as error:
+        logger.warning("the earlier verdicts on images cannot be read: %s", error)
+        return {}
+    return {path: bool(row[0]) for path, row in rows.items() if row is not None}
 
 
 def _remember(

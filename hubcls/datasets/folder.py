@@ -96,7 +96,7 @@ def images_under(folder: Path) -> Iterator[str]:
     visited: set[str] = set()
     ignored = 0
     for place, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not _is_hidden(name))
         real = os.path.realpath(place)
         if real in visited:  # a link that leads back
             folders.clear()
@@ -112,7 +112,11 @@ def images_under(folder: Path) -> Iterator[str]:
 
 
 def _folders_in(folder: Path) -> list[Path]:
-    return sorted(item for item in folder.iterdir() if item.is_dir() and item.name[0] not in "._")
+    return sorted(item for item in folder.iterdir() if item.is_dir() and not _is_hidden(item.name))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _split_folders(root: Path) -> dict[str, Path]:

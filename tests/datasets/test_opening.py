@@ -1,0 +1,59 @@
+import pytest
+
+from hubcls.datasets import BaseCVDataset, ImageFolder, ImageList, ImageTable, open_dataset
+from hubcls.errors import ConfigError, UnknownNameError
+
+
+def test_a_name_opens_the_data_set_of_the_catalogue():
+    assert open_dataset("Digits", seed=3).info.name == "digits"
+
+
+def test_a_folder_of_class_folders_is_opened(photos):
+    dataset = open_dataset(photos, test_fraction=0)
+
+    assert isinstance(dataset, ImageFolder)
+    assert not dataset.has("test")
+
+
+def test_a_folder_with_paddlehubs_lists_is_opened(photos):
+    (photos / "train_list.txt").write_text("".join(f"cat/{n:02}.jpg {n % 2}\n" for n in range(9)))
+    (photos / "label_list.txt").write_text("even\nodd\n")
+
+    dataset = open_dataset(photos)
+
+    assert isinstance(dataset, BaseCVDataset)
+    assert dataset.get_labels() == ["even", "odd"]
+
+
+def test_a_table_and_a_list_are_opened_by_their_suffix(photos):
+    lines = [f"{name}/{n:02}.jpg" for name in ("cat", "dog") for n in range(9)]
+    (photos / "all.csv").write_text("image,label\n" + "".join(f"{p},{p[:3]}\n" for p in lines))
+    (photos / "all.txt").write_text("".join(f"{p} {int(p[0] == 'd')}\n" for p in lines))
+
+    assert isinstance(open_dataset(str(photos / "all.csv")), ImageTable)
+    assert isinstance(open_dataset(str(photos / "all.txt")), ImageList)
+
+
+def test_a_name_of_the_catalogue_wins_over_a_folder_called_the_same(photos, monkeypatch):
+    photos.rename(photos.parent / "digits")
+    monkeypatch.chdir(photos.parent)
+
+    assert open_dataset("digits").info.num_examples["train"] == 1257
+    assert open_dataset("./digits").info.class_names == ("cat", "dog")
+
+
+def test_an_unknown_name_lists_the_nearest():
+    with pytest.raises(UnknownNameError, match="flowers"):
+        open_dataset("flwers")
+
+
+def test_a_path_that_is_not_there_is_said_so():
+    with pytest.raises(ConfigError, match="does not exist"):
+        open_dataset("photos/flwers")
+
+
+def test_a_file_that_nothing_reads_is_an_error(tmp_path):
+    (tmp_path / "data.json").write_text("{}")
+
+    with pytest.raises(ConfigError, match="neither a folder nor"):
+        open_dataset(tmp_path / "data.json")
