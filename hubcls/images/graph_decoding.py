@@ -39,22 +39,15 @@ def decode_window(
         needs_pillow: bool [], as `inspect` found.
         choose: picks the window once the picture's size is known.
     """
-
-    def by_pillow() -> tf.Tensor:
-        return cut(_decode_by_pillow(path), choose)
-
-    def by_tensorflow() -> tf.Tensor:
-        contents = tf.io.read_file(path)
-        return tf.cond(
-            tf.strings.substr(contents, 0, 3) == b"\xff\xd8\xff",
-            lambda: _decode_jpeg_window(contents, choose),
-            lambda: cut(tf.io.decode_png(contents, channels=3), choose),
-        )
-
-    known = tf.get_static_value(tf.convert_to_tensor(needs_pillow))
-    if known is None:
-        return tf.cond(needs_pillow, by_pillow, by_tensorflow)
-    return by_pillow() if known else by_tensorflow()
+    contents = tf.io.read_file(path)
+    is_plain_jpeg = tf.logical_and(
+        tf.strings.substr(contents, 0, 3) == b"\xff\xd8\xff", tf.logical_not(needs_pillow)
+    )
+    return tf.cond(
+        is_plain_jpeg,
+        lambda: _decode_jpeg_window(contents, choose),
+        lambda: cut(_decode_other(path, contents, needs_pillow), choose),
+    )
 
 
 def whole(size: tf.Tensor) -> tf.Tensor:
@@ -81,9 +74,20 @@ def _decode_jpeg_window(contents: tf.Tensor, choose: ChooseWindow) -> tf.Tensor:
     return decoded[:, :width]
 
 
-def _decode_by_pillow(path: tf.Tensor) -> tf.Tensor:
-    pixels = tf.numpy_function(_read, [path], tf.uint8, stateful=False)
-    return tf.ensure_shape(pixels, [None, None, 3])
+def _decode_other(
+    path: tf.Tensor, contents: tf.Tensor, needs_pillow: tf.Tensor | bool
+) -> tf.Tensor:
+    def by_pillow() -> tf.Tensor:
+        pixels = tf.numpy_function(_read, [path], tf.uint8, stateful=False)
+        return tf.ensure_shape(pixels, [None, None, 3])
+
+    def by_tensorflow() -> tf.Tensor:
+        return tf.io.decode_png(contents, channels=3)
+
+    known = tf.get_static_value(tf.convert_to_tensor(needs_pillow))
+    if known is None:
+        return tf.cond(needs_pillow, by_pillow, by_tensorflow)
+    return by_pillow() if known else by_tensorflow()
 
 
 def _read(path: bytes | np.ndarray) -> np.ndarray:
