@@ -3,9 +3,9 @@
 import dataclasses
 import hashlib
 import logging
-import multiprocessing
 import shutil
 import tarfile
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from hubcls import datasets
 from hubcls.datasets.catalogued import CataloguedDataset
 from hubcls.datasets.finding import spec
 from hubcls.datasets.preparing import prepare
+from hubcls.downloads.locking import locked
 from hubcls.errors import ArchiveError, DataError, DownloadError, OfflineError, UnknownNameError
 
 PADDLEHUB = {  # name → class, folder of the list files within the archive
@@ -186,18 +187,19 @@ def test_a_hostile_archive_writes_nothing(publish, paddlehub, served, home):
     assert not list(home.parent.rglob("escaped"))
 
 
-def test_two_processes_prepare_one_folder(publish, paddlehub, home):
+def test_whoever_comes_second_waits_for_the_first_to_prepare_the_folder(publish, paddlehub, home):
     row = publish(spec("flowers"), "paddlehub", paddlehub(spec("flowers")))
-    spawn = multiprocessing.get_context("spawn")
-    processes = [spawn.Process(target=prepare, args=(row,)) for _ in range(2)]
+    folder = home / "datasets" / "flowers" / "paddlehub"
+    second = threading.Thread(target=prepare, args=(row,))
 
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    with locked(folder):
+        second.start()
+        second.join(timeout=0.5)
+        assert second.is_alive()
+        assert not folder.with_name(".paddlehub.unfinished").exists()
+    second.join()
 
-    assert [process.exitcode for process in processes] == [0, 0]
-    assert CataloguedDataset(row=row).info.num_examples["train"] == 12
+    assert folder.is_dir()
 
 
 def test_unreadable_images_are_left_out_and_reported(publish, paddlehub):
