@@ -24,10 +24,11 @@ from hubcls.seeding import derived_seed
 OneImage = str | os.PathLike[str] | np.ndarray | Image.Image
 
 # tf.random.experimental.index_shuffle is not random enough (TensorFlow 2.21). Its cipher
-# runs 4 rounds, after which about one order in a hundred is nearly sorted: class counts of
-# a batch vary 9 times as much as they should where files are listed class by class. And it
-# reads 8 bits of each seed word, so that epochs 0 and 256 have the same order. We call the
-# same operation with 8 rounds, where none of 2,000 orders stood out, and three drawn words.
+# runs 4 rounds, after which a few orders in a thousand are nearly sorted: where files are
+# listed class by class, class counts of a batch then vary 2 to 9 times as much as they
+# should. And it reads 8 bits of each seed word, so that epochs 0 and 256 have the same
+# order. We call the same operation with 8 rounds, where none of 2,000 orders stood out,
+# and with three drawn words.
 _SHUFFLE_ROUNDS = 8
 
 
