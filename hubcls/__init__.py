@@ -25,7 +25,6 @@ _PUBLIC = Table(
     {
         "AdamWeightDecayStrategy": "hubcls.strategies.default:AdamWeightDecayStrategy",
         "AutoFinetuneStrategy": "hubcls.strategies.auto:AutoFinetuneStrategy",
-        "BaseTask": "hubcls.tasks.image_classifier:BaseTask",
         "ClassifierTask": "hubcls.tasks.image_classifier:ImageClassifierTask",
         "CombinedStrategy": "hubcls.strategies.combined:CombinedStrategy",
         "DefaultFinetuneStrategy": "hubcls.strategies.default:DefaultFinetuneStrategy",
@@ -45,7 +44,6 @@ _ROOMS = ("dataset", "datasets", "reader")
 __all__ = [
     "AdamWeightDecayStrategy",
     "AutoFinetuneStrategy",
-    "BaseTask",
     "ClassifierTask",
     "CombinedStrategy",
     "DefaultFinetuneStrategy",

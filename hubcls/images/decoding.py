@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ RGBArray = npt.NDArray[np.uint8]
 
 _JPEG_STARTS = b"\xff\xd8\xff"
 _JPEG_SCAN_STARTS, _JPEG_ENDS = b"\xff\xda", b"\xff\xd9"
-_PNG_ENDS = b"IEND\xaeB`\x82"
+_PNG_STARTS = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH, _PNG_COLOUR_TYPE = 24, 25  # offsets of two bytes of the header chunk
 # TensorFlow's decoders refuse pictures whose RGB bytes would fill 2**29 or more.
 _TENSORFLOW_MAX_BYTES = 2**29
@@ -166,15 +168,29 @@ def _is_plain(image: Image.Image, contents: bytes) -> bool:
         return False
     if image.width * image.height * 3 >= _TENSORFLOW_MAX_BYTES:
         return False
-    # Files without their end marker are read by Pillow, refused by TensorFlow.
+    # Damage that Pillow puts up with may stop TensorFlow in the middle of a run.
     if image.format in ("JPEG", "MPO"):
-        is_whole = contents.rfind(_JPEG_ENDS) > contents.rfind(_JPEG_SCAN_STARTS)
-        return is_whole and contents.startswith(_JPEG_STARTS)
+        is_complete = contents.rfind(_JPEG_ENDS) > contents.rfind(_JPEG_SCAN_STARTS)
+        return is_complete and contents.startswith(_JPEG_STARTS)
     if image.format == "PNG":
         is_8_bit = contents[_PNG_BIT_DEPTH] == 8 and contents[_PNG_COLOUR_TYPE] in (0, 2)
         is_animated = getattr(image, "is_animated", False)
-        return is_8_bit and not is_animated and contents.endswith(_PNG_ENDS)
+        return is_8_bit and not is_animated and _has_intact_chunks(contents)
     return False
+
+
+def _has_intact_chunks(contents: bytes) -> bool:
+    """Whether a PNG file is a row of chunks with right checksums that ends with IEND."""
+    start, name = len(_PNG_STARTS), b""
+    while start + 12 <= len(contents) and name != b"IEND":
+        (size,) = struct.unpack_from(">I", contents, start)
+        name = contents[start + 4 : start + 8]
+        body_ends = start + 8 + size
+        checksum = contents[body_ends : body_ends + 4]
+        if checksum != struct.pack(">I", zlib.crc32(contents[start + 4 : body_ends])):
+            return False
+        start = body_ends + 4
+    return name == b"IEND" and start == len(contents) and contents.startswith(_PNG_STARTS)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -105,6 +105,7 @@ class Module:
             chosen = {"rule": rule, "signature": signature, "output_key": output_key}
             given = {key: value for key, value in chosen.items() if value is not None}
             self.spec = _FROM_FOLDERS[kind](place, **given)
+        self._is_foreign = name is None
         _check_version(self.spec, version)
         self.weights = weights
         self.preprocessing = _sized(self.spec, input_size)
@@ -230,7 +231,7 @@ class Module:
     def _weights_in_words(self) -> str:
         if self.weights is None:
             return "random"
-        if self.weights == "imagenet" and self.spec.weights is None:
+        if self._is_foreign:
             return "its own"
         return str(self.weights)
 

@@ -16,6 +16,7 @@ from hubcls.classification.rebuilding import rebuilt
 from hubcls.errors import ConfigError, DataError
 from hubcls.pipeline.building import TrainingStream
 from hubcls.strategies.base import Plan, PlanRequest, TrainableGroup
+from hubcls.strategies.loss_scaling import AgreedLossScaling
 from hubcls.tasks.ingredients import Head, Ingredients
 from hubcls.training.devices import distribution, dtype_policy, synchronize_batch_norm
 from hubcls.training.run_config import RunConfig
@@ -111,13 +112,17 @@ def _classifier(ingredients: Ingredients, policy: str, head: Head) -> keras.Mode
 def _trainable_groups(
     classifier: keras.Model, ingredients: Ingredients
 ) -> tuple[TrainableGroup, ...]:
+    body = () if ingredients.is_frozen else ingredients.groups
+    for group in ingredients.groups:
+        for name in group.layers:
+            classifier.get_layer(name).trainable = not ingredients.is_frozen
     groups = [
         TrainableGroup(
             name=group.name,
             layers=tuple(classifier.get_layer(name) for name in group.layers),
             is_head=False,
         )
-        for group in ingredients.groups
+        for group in body
     ]
     head = [*ingredients.head_layers, *head_layer_names(classifier)]
     layers = tuple(
@@ -145,6 +150,8 @@ def _compile(
     optimizer = plan.optimizer
     if config.ema is not None:
         optimizer.use_ema, optimizer.ema_momentum = True, config.ema
+    if any(layer.compute_dtype == "float16" for layer in classifier.layers):
+        optimizer = AgreedLossScaling(optimizer)
     classifier.compile(
         optimizer=optimizer,
         loss=ingredients.problem.loss(config.label_smoothing),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hubcls.logs import EVAL, TRAIN, logger
 from hubcls.training.fitting import learning_rate
+from hubcls.training.hooks import Handler
 from hubcls.training.run_state import RunState
 
 if TYPE_CHECKING:  # a handler is given its task; importing it would go in a circle
@@ -108,7 +109,7 @@ def predict_end(task: ImageClassifierTask, run_states: list[RunState]) -> None:
     logger.debug("prediction ended")
 
 
-DEFAULTS = {
+DEFAULTS: dict[str, Handler] = {
     "build_env_start_event": build_env_start,
     "build_env_end_event": build_env_end,
     "finetune_start_event": finetune_start,

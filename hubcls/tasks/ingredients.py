@@ -28,6 +28,7 @@ class Ingredients:
         groups: its pretrained layers, stem to last stage, by name.
         head_layers: names of layers that the user put on the module's features.
         is_pretrained: whether the groups hold weights worth keeping.
+        is_frozen: no layer of the groups trains, whatever the strategy says.
         preprocessing: how an image becomes the backbone's input.
         augmentation: what training images go through on top; None is nothing.
         dataset: examples by phase.
@@ -39,6 +40,7 @@ class Ingredients:
     groups: tuple[LayerGroup, ...]
     head_layers: tuple[str, ...]
     is_pretrained: bool
+    is_frozen: bool
     preprocessing: Preprocessing
     augmentation: Augmentation | None
     dataset: Dataset
@@ -81,6 +83,7 @@ def from_module(
         groups=module.layer_groups,
         head_layers=(),
         is_pretrained=module.is_pretrained,
+        is_frozen=not module.backbone.trainable,
         preprocessing=_preprocessing(reader, module.preprocessing),
         augmentation=_augmentation(reader, dataset),
         dataset=dataset,
@@ -123,6 +126,8 @@ def from_feature(
         groups=groups,
         head_layers=added,
         is_pretrained=module is None or module.is_pretrained,
+        # What `module.context(trainable=False)` leaves behind.
+        is_frozen=module is not None and not module.backbone.trainable,
         preprocessing=_preprocessing(reader, own),
         augmentation=_augmentation(reader, dataset),
         dataset=dataset,
@@ -152,8 +157,8 @@ def _read_preprocessing(backbone: keras.Model) -> Preprocessing:
     return Preprocessing(
         height,
         width,
-        mean=layers[0].mean,
-        std=layers[0].std,
+        mean=_three(layers[0].mean),
+        std=_three(layers[0].std),
         channel_order=layers[0].channel_order,
     )
 
@@ -184,3 +189,8 @@ def _problem(dataset: Dataset, num_classes: int | None) -> SingleLabel:
             "pass num_classes=dataset.num_labels"
         )
     return SingleLabel(names)
+
+
+def _three(values: tuple[float, ...]) -> tuple[float, float, float]:
+    first, second, third = values
+    return first, second, third

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 from hubcls.classification.classifier import LOGITS_NAME, is_linear_head, set_linear_head
 from hubcls.datasets.base import Split
@@ -33,7 +34,7 @@ def start_from_probe(assembly: Assembly, ingredients: Ingredients) -> bool:
             assembly.classifier.input, assembly.classifier.get_layer(LOGITS_NAME).input
         )
 
-    def of(split: Split) -> tuple[object, object]:
+    def of(split: Split) -> tuple[np.ndarray, np.ndarray]:
         batches = evaluation_batches(
             split, ingredients.preprocessing, batch_size=assembly.stream.batch_size
         )

@@ -92,6 +92,7 @@ def fit(fitting: Fitting) -> None:
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 verbose=0,
+                shuffle=False,
                 class_weight=None if fitting.class_weights is None else dict(fitting.class_weights),
                 callbacks=[callback],
             )

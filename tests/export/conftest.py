@@ -31,6 +31,7 @@ def classifier(preprocessing, problem):
 @pytest.fixture
 def save(preprocessing, problem):
     """Writes a bundle whose logits are `bias` everywhere, so that saves can be told apart."""
+
     def save_with_bias(folder, bias):
         model = build_small_classifier(preprocessing, problem.num_classes)
         model.get_layer("logits").kernel.assign(np.zeros((4, 3), np.float32))

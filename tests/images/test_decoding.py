@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from hubcls.errors import DataError
 from hubcls.images.decoding import inspect, read_with_pillow, to_rgb_array
@@ -255,6 +255,17 @@ def test_a_png_without_its_end_chunk_needs_pillow(saved, picture, tmp_path):
 
     assert inspect(str(cut_off)).needs_pillow
     assert np.array_equal(read_with_pillow(str(cut_off)), picture)
+
+
+def test_a_png_whose_text_chunk_has_a_wrong_checksum_needs_pillow(saved, picture, tmp_path):
+    text = PngImagePlugin.PngInfo()
+    text.add_text("title", "a landscape")
+    contents = Path(saved(picture, "a.png", pnginfo=text)).read_bytes()
+    damaged = tmp_path / "b.png"
+    damaged.write_bytes(contents.replace(b"landscape", b"landscope"))
+
+    assert not inspect(str(tmp_path / "a.png")).needs_pillow
+    assert inspect(str(damaged)).needs_pillow
 
 
 def test_a_truncated_file_is_refused_with_the_reason(saved, picture, tmp_path):
