@@ -70,6 +70,10 @@ def _decode_jpeg_window(contents: tf.Tensor, choose: ChooseWindow) -> tf.Tensor:
         tf.stack([top, left, height, wider]),
         channels=3,
         dct_method="INTEGER_ACCURATE",  # Pillow's; the default differs from it by up to 5
+        # inspect() refuses what Pillow finds damaged; the little that libjpeg mends in
+        # Pillow's hands it must not refuse here, in the middle of a run.
+        try_recover_truncated=True,
+        acceptable_fraction=0.0,
     )
     return decoded[:, :width]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from hubcls.errors import DataError
 from hubcls.images.decoding import inspect, read_with_pillow, to_rgb_array
@@ -257,15 +257,12 @@ def test_a_png_without_its_end_chunk_needs_pillow(saved, picture, tmp_path):
     assert np.array_equal(read_with_pillow(str(cut_off)), picture)
 
 
-def test_a_png_whose_text_chunk_has_a_wrong_checksum_needs_pillow(saved, picture, tmp_path):
-    text = PngImagePlugin.PngInfo()
-    text.add_text("title", "a landscape")
-    contents = Path(saved(picture, "a.png", pnginfo=text)).read_bytes()
-    damaged = tmp_path / "b.png"
-    damaged.write_bytes(contents.replace(b"landscape", b"landscope"))
+def test_a_png_with_bytes_after_its_end_needs_pillow(saved, picture, tmp_path):
+    path = tmp_path / "b.png"
+    path.write_bytes(Path(saved(picture, "a.png")).read_bytes() + b"more")
 
-    assert not inspect(str(tmp_path / "a.png")).needs_pillow
-    assert inspect(str(damaged)).needs_pillow
+    assert inspect(str(path)).needs_pillow
+    assert np.array_equal(read_with_pillow(str(path)), picture)
 
 
 def test_a_truncated_file_is_refused_with_the_reason(saved, picture, tmp_path):

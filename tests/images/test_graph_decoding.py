@@ -41,6 +41,18 @@ def test_plain_files_are_decoded_by_tensorflow_as_by_pillow(saved, picture):
         assert np.array_equal(decoded, read_with_pillow(path)), kind
 
 
+def test_a_damaged_jpeg_that_pillow_mends_does_not_stop_tensorflow(saved, tmp_path):
+    noisy = np.random.default_rng(0).integers(0, 256, (33, 47, 3), np.uint8)
+    contents = Path(saved(noisy, "a.jpg")).read_bytes()
+    path = tmp_path / "stray_marker.jpg"
+    path.write_bytes(contents[:-316] + b"\xff\xe7" + contents[-314:])
+
+    assert not inspect(str(path)).needs_pillow
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.io.decode_jpeg(path.read_bytes())
+    assert np.array_equal(decode(tf.constant(str(path)), False), read_with_pillow(str(path)))
+
+
 def test_png_gamma_is_ignored_as_by_pillow(saved, picture):
     path = Path(saved(picture, "a.png"))
     contents = path.read_bytes()
