@@ -4,6 +4,7 @@ import runpy
 import sys
 from pathlib import Path
 
+import keras
 import pytest
 from PIL import Image, ImageDraw
 
@@ -28,12 +29,23 @@ def photos(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    """The folder of a backbone that is built and traced in a second."""
+    image = keras.Input((32, 32, 3), name="image")
+    features = keras.layers.Conv2D(8, 5, strides=4, activation="relu", name="stem")(image)
+    features = keras.layers.Conv2D(16, 3, strides=2, activation="relu", name="top")(features)
+    folder = tmp_path_factory.mktemp("network")
+    keras.Model(image, features).save(folder / "network.keras")
+    return folder
+
+
 @pytest.fixture
-def run_example(tmp_path, photos, monkeypatch, capsys):
+def run_example(tmp_path, photos, network, monkeypatch, capsys):
     """The example itself stays as it is; the names that it uses give small things."""
 
-    def small_module(name, **options):
-        return Module(name="efficientnet_lite0_imagenet", **{**options, "input_size": 32})
+    def small_module(name, input_size=None):
+        return Module(directory=network)
 
     def run(name, *arguments):
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
