@@ -321,7 +321,7 @@ def _kind_of(folder: Path) -> str:
 def _sized(spec: ModuleSpec, input_size: int | tuple[int, int] | None) -> Preprocessing:
     if input_size is None:
         return spec.preprocessing
-    sides = (input_size, input_size) if isinstance(input_size, int) else tuple(input_size)
+    sides = tuple(input_size) if isinstance(input_size, (list, tuple)) else (input_size,) * 2
     if len(sides) != 2 or any(not isinstance(side, int) or side < spec.min_size for side in sides):
         raise ConfigError(
             f"input_size must be a number of pixels or (height, width), each at least "

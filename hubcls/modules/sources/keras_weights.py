@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from hubcls.downloads.fetching import fetch, forget
 from hubcls.errors import ChecksumError, ConfigError, DownloadError, WeightsError
@@ -80,12 +82,29 @@ def fill(networks: Sequence[keras.Model], path: Path) -> keras.Model:
     reasons = []
     for network in networks:
         try:
-            network.load_weights(path)
+            _load_strictly(network, path)
         except (ValueError, KeyError, OSError) as error:
             reasons.append(f"as {_described(network)}: {str(error).strip().splitlines()[0]}")
         else:
             return network
     raise WeightsError(f"{path} does not fit:\n  " + "\n  ".join(reasons))
+
+
+def _load_strictly(network: keras.Model, path: Path) -> None:
+    """Load, and raise ValueError if a single variable was left as it was.
+
+    Keras merely warns about some gaps, and about containers that it has gone through by
+    another way already.
+    """
+    for weight in network.weights:
+        if "float" in weight.dtype:
+            weight.assign(np.full(weight.shape, np.nan))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        network.load_weights(path)
+    gaps = [weight.path for weight in network.weights if np.isnan(np.asarray(weight)).any()]
+    if gaps:
+        raise ValueError(f"{len(gaps)} variables are not in the file: {', '.join(gaps[:5])} …")
 
 
 def _fill_from_model(networks: Sequence[keras.Model], path: Path) -> keras.Model:

@@ -1,0 +1,170 @@
+"""What holds for every module that can be built without a download.
+
+One small module a family runs by default, all others under `slow`.
+"""
+
+import keras
+import numpy as np
+import pytest
+
+from hubcls.modules import finding
+from hubcls.modules.module import Module
+from hubcls.modules.normalization import InputNormalization
+
+# Above every network's smallest; the networks are the same at every size.
+SIZE = 96
+BUILT_FROM_CODE = {"keras_applications", "native"}
+SMALLEST = {
+    "convnext_tiny_imagenet",
+    "densenet121_imagenet",
+    "efficientnet_lite0_imagenet",
+    "efficientnet_v2_b0_imagenet",
+    "efficientnetb0_imagenet",
+    "inception_resnet_v2_imagenet",
+    "inceptionv3_imagenet",
+    "mobilenet_v1_imagenet",
+    "mobilenet_v2_imagenet",
+    "mobilenet_v3_small_imagenet",
+    "nasnet_mobile_imagenet",
+    "resnet_50_imagenet",
+    "resnet_v2_50_imagenet",
+    "vgg16_imagenet",
+    "xception_imagenet",
+}
+
+
+def buildable():
+    for spec in finding.specs():
+        if spec.source in BUILT_FROM_CODE:
+            marks = () if spec.name in SMALLEST else (pytest.mark.slow,)
+            yield pytest.param(spec.name, marks=marks, id=spec.name)
+
+
+@pytest.fixture(scope="module", params=buildable())
+def module(request):
+    """One module at a time, its weights drawn so that every layer shows."""
+    keras.utils.set_random_seed(0)
+    built = Module(name=request.param, weights=None, input_size=SIZE)
+    stir_statistics(built.backbone)
+    yield built
+    keras.utils.clear_session()
+
+
+def stir_statistics(model, seed=0):
+    """Trained networks have BatchNorm statistics; fresh ones have 0 and 1, which hides errors."""
+    random = np.random.default_rng(seed)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            shape = layer.moving_mean.shape
+            layer.moving_mean.assign(random.normal(0, 0.1, shape))
+            layer.moving_variance.assign(random.uniform(0.5, 1.5, shape))
+            layer.beta.assign(random.normal(0, 0.1, shape))
+            if layer.gamma is not None:
+                layer.gamma.assign(random.uniform(0.7, 1.3, shape))
+
+
+def photo(module):
+    rule = module.preprocessing
+    random = np.random.default_rng(1)
+    return random.integers(0, 256, (1, rule.height, rule.width, 3), dtype=np.uint8)
+
+
+def relative_difference(found, expected):
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert np.abs(expected).max() > 0
+    return np.abs(found - expected).max() / np.abs(expected).max()
+
+
+def keras_own(module):
+    """The module's network as keras.applications offers it, with the module's weights."""
+    spec = module.spec
+    builder = getattr(keras.applications, spec.builder)
+    network = builder(
+        weights=None,
+        include_top=False,
+        input_shape=module.backbone.input_shape[1:],
+        pooling=spec.parameters.get("pooling"),
+    )
+    values = module.backbone.get_weights()
+    if spec.family == "efficientnet":
+        # The layer that hubcls replaces; its statistics are (mean, variance, count).
+        mean, std = np.array(spec.preprocessing.mean), np.array(spec.preprocessing.std)
+        values = [mean, std**2, np.array(0), *values]
+    network.set_weights(values)
+    for layer in network.layers:
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+    return network
+
+
+def keras_own_preprocessing(module):
+    name = getattr(keras.applications, module.spec.builder).__module__.rpartition(".")[2]
+    return getattr(keras.applications, name).preprocess_input
+
+
+def test_module_equals_keras_own_preprocessing_and_network(module):
+    if module.spec.source != "keras_applications":
+        pytest.skip("held to its own reference by a golden file")
+    image = photo(module)
+    pixels = keras_own_preprocessing(module)(image.astype(np.float32))
+
+    found = module.backbone(image)
+
+    assert relative_difference(found, keras_own(module)(pixels)) <= 1e-5
+
+
+def test_every_layer_with_weights_is_in_exactly_one_group(module):
+    grouped = [name for group in module.layer_groups for name in group.layers]
+
+    assert sorted(grouped) == sorted(
+        layer.name for layer in module.backbone.layers if layer.weights
+    )
+    assert len(grouped) == len(set(grouped))
+
+
+def test_groups_go_from_the_stem_to_the_last_stage(module):
+    groups = module.layer_groups
+    places = {layer.name: place for place, layer in enumerate(module.backbone.layers)}
+    starts = [min(places[name] for name in group.layers) for group in groups]
+
+    assert len(groups) >= 3
+    assert groups[0].name == "stem"
+    assert starts == sorted(starts)
+    assert [list(group.layers) for group in groups] == [
+        sorted(group.layers, key=places.__getitem__) for group in groups
+    ]
+
+
+def test_backbone_starts_at_the_image_and_normalises_first(module):
+    backbone = module.backbone
+    rule = module.preprocessing
+
+    assert backbone.input_shape == (None, rule.height, rule.width, 3)
+    assert backbone.layers[0].name == "image"
+    assert isinstance(backbone.layers[1], InputNormalization)
+    assert not any(
+        isinstance(layer, (keras.layers.Rescaling, keras.layers.Normalization))
+        for layer in backbone.layers
+    )
+
+
+def test_names_of_layers_are_unique(module):
+    names = [operation.name for operation in module.backbone.operations]
+
+    assert len(names) == len(set(names))
+
+
+def test_catalogue_counts_features_and_parameters(module):
+    counted = (module.backbone.output.shape[-1], module.backbone.count_params())
+
+    assert counted == (module.spec.num_features, module.spec.num_parameters)
+
+
+def test_backbone_rebuilt_from_its_configuration_computes_the_same(module):
+    image = photo(module)
+    expected = module.backbone(image)
+
+    rebuilt = keras.Model.from_config(module.backbone.get_config())
+    rebuilt.set_weights(module.backbone.get_weights())
+
+    assert relative_difference(rebuilt(image), expected) <= 1e-6

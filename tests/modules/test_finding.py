@@ -1,0 +1,135 @@
+"""Modules are found by name, alias and word, without TensorFlow."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hubcls import catalogue
+from hubcls.errors import CatalogueError, UnknownNameError
+from hubcls.modules import finding
+from hubcls.modules.spec import Family
+
+ROW = """\
+  - name: {name}
+    builder: Net
+    input_size: 32
+    num_features: 8
+    num_parameters: 100
+"""
+FAMILY = """\
+family: {family}
+summary: a net for tests
+source: native
+paper: {{title: A Paper, year: 2020}}
+licence: MIT
+modules:
+"""
+
+
+def write_family(folder, family, rows):
+    path = folder / f"{family}.yaml"
+    path.write_text(FAMILY.format(family=family) + rows)
+    return path
+
+
+def test_every_row_of_the_catalogue_can_be_read():
+    specs = finding.specs()
+
+    assert len(specs) >= 45
+    assert all(spec.licence and spec.paper.title and spec.paper.year for spec in specs)
+
+
+def test_paddlehub_short_names_mean_what_its_demo_meant():
+    meant = {
+        "resnet50": "resnet_v2_50_imagenet",
+        "resnet101": "resnet_v2_101_imagenet",
+        "resnet152": "resnet_v2_152_imagenet",
+        "mobilenet": "mobilenet_v2_imagenet",
+        "nasnet": "nasnet_imagenet",
+    }
+
+    assert {alias: finding.spec(alias).name for alias in meant} == meant
+
+
+def test_classes_of_keras_applications_are_aliases_of_the_same_weights():
+    assert finding.spec("EfficientNetB0").builder == "EfficientNetB0"
+    assert finding.spec("ResNet50V2").builder == "ResNet50V2"
+
+
+def test_a_typo_gets_the_nearest_names():
+    with pytest.raises(UnknownNameError, match="resnet_50_imagenet") as caught:
+        finding.spec("resnet_50_imagnet")
+
+    assert "hubcls modules list" in str(caught.value)
+
+
+def test_a_name_of_the_same_architecture_is_no_alias_but_leads_to_it():
+    with pytest.raises(UnknownNameError, match="other weights: convnext_tiny_imagenet"):
+        finding.spec("convnext_tiny.fb_in1k")
+
+
+def test_searching_takes_every_word():
+    found = {spec.name for spec in finding.search("pre-activation resnet50")}
+
+    assert found == {"resnet_v2_50_imagenet"}
+
+
+def test_searching_finds_names_of_other_libraries():
+    assert "vgg16_imagenet" in {spec.name for spec in finding.search("vgg16.tv_in1k")}
+
+
+def test_a_name_taken_twice_is_an_error_that_names_both_places(tmp_path):
+    first = write_family(tmp_path, "first", ROW.format(name="net_a") + ROW.format(name="net_b"))
+    second = write_family(tmp_path, "second", ROW.format(name="net_b"))
+
+    with pytest.raises(CatalogueError) as caught:
+        finding.read_index([first, second])
+
+    assert str(caught.value) == f"{second}:7: the name 'net_b' is taken by {first}:12"
+
+
+def test_an_alias_that_differs_in_capitals_only_is_taken_too(tmp_path):
+    rows = ROW.format(name="net_a") + "    aliases: [NET_B]\n" + ROW.format(name="net_b")
+    path = write_family(tmp_path, "nets", rows)
+
+    with pytest.raises(CatalogueError, match=f"{path}:13: the name 'net_b' is taken by {path}:12"):
+        finding.read_index([path])
+
+
+@pytest.mark.parametrize("missing", ["licence", "paper"])
+def test_a_row_without_licence_or_paper_is_refused(tmp_path, missing):
+    path = write_family(tmp_path, "nets", ROW.format(name="net_a"))
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(missing)]
+    path.write_text("\n".join(lines))
+
+    with pytest.raises(CatalogueError, match=f"nets.yaml:1: the file lacks {missing}"):
+        catalogue.read(path, Family)
+
+
+def test_a_misspelt_key_names_line_and_right_key(tmp_path):
+    path = write_family(tmp_path, "nets", ROW.format(name="net_a") + "    alias: [x]\n")
+
+    with pytest.raises(CatalogueError, match=r"nets.yaml:12: .*'alias'; did you mean: aliases"):
+        catalogue.read(path, Family)
+
+
+def test_a_hash_of_the_wrong_length_is_refused(tmp_path):
+    weights = "    weights: {format: pth, urls: [u], file: f, sha256: abc}\n"
+    path = write_family(tmp_path, "nets", ROW.format(name="net_a") + weights)
+
+    with pytest.raises(CatalogueError, match=r"nets.yaml:12: .*64 hexadecimal digits"):
+        catalogue.read(path, Family)
+
+
+def test_the_catalogue_is_read_fast_and_without_tensorflow():
+    code = "import sys, hubcls.modules as m; m.names(); print(sorted(sys.modules))"
+
+    started = time.perf_counter()
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout
+    took = time.perf_counter() - started
+
+    assert b"'tensorflow'" not in loaded
+    assert b"'keras'" not in loaded
+    assert took < 2.0, "half a second on an idle machine"
