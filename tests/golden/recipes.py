@@ -27,7 +27,8 @@ def seeded_weight(key, shape):
         return chance.uniform(0.5, 1.5, shape).astype(np.float32)
     if len(shape) == 1:
         return (0.1 * chance.standard_normal(shape)).astype(np.float32)
-    scale = np.sqrt(1 / np.prod(shape[1:]))
+    # Any larger, and a deep network amplifies float32's rounding beyond comparison.
+    scale = 1 / np.sqrt(np.prod(shape[1:]))
     return (scale * chance.standard_normal(shape)).astype(np.float32)
 
 
