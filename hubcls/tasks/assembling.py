@@ -140,7 +140,7 @@ def _stream(ingredients: Ingredients, config: RunConfig, replicas: int) -> Train
         preprocessing=ingredients.preprocessing,
         batch_size=config.batch_size * replicas,
         augmentation=ingredients.augmentation,
-        seed=config.seed,
+        seed=config.seed if ingredients.data_seed is None else ingredients.data_seed,
     )
 
 

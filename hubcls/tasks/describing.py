@@ -41,6 +41,7 @@ def identity(
         "training_data": assembly.stream.split.fingerprint(),
         "preprocessing": ingredients.preprocessing.as_dict(),
         "augmentation": str(ingredients.augmentation),
+        "data_seed": ingredients.data_seed,
         "head": head.as_dict(),
         "global_batch_size": assembly.stream.batch_size,
         "policy": assembly.policy,

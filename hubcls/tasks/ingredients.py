@@ -31,6 +31,7 @@ class Ingredients:
         is_frozen: no layer of the groups trains, whatever the strategy says.
         preprocessing: how an image becomes the backbone's input.
         augmentation: what training images go through on top; None is nothing.
+        data_seed: of order and augmentation; None means the run's.
         dataset: examples by phase.
         problem: targets, loss and predictions.
         module: facts of the module for config.yaml and the report.
@@ -43,6 +44,7 @@ class Ingredients:
     is_frozen: bool
     preprocessing: Preprocessing
     augmentation: Augmentation | None
+    data_seed: int | None
     dataset: Dataset
     problem: SingleLabel
     module: Mapping[str, Any]
@@ -84,8 +86,9 @@ def from_module(
         head_layers=(),
         is_pretrained=module.is_pretrained,
         is_frozen=not module.backbone.trainable,
-        preprocessing=_preprocessing(reader, module.preprocessing),
+        preprocessing=_preprocessing(reader, module.preprocessing, module.backbone),
         augmentation=_augmentation(reader, dataset),
+        data_seed=None if reader is None else reader.random_seed,
         dataset=dataset,
         problem=_problem(dataset, num_classes),
         module=_module_facts(module),
@@ -128,8 +131,9 @@ def from_feature(
         is_pretrained=module is None or module.is_pretrained,
         # What `module.context(trainable=False)` leaves behind.
         is_frozen=module is not None and not module.backbone.trainable,
-        preprocessing=_preprocessing(reader, own),
+        preprocessing=_preprocessing(reader, own, backbone),
         augmentation=_augmentation(reader, dataset),
+        data_seed=None if reader is None else reader.random_seed,
         dataset=dataset,
         problem=_problem(dataset, num_classes),
         module={"name": "custom"} if module is None else _module_facts(module),
@@ -164,9 +168,18 @@ def _read_preprocessing(backbone: keras.Model) -> Preprocessing:
 
 
 def _preprocessing(
-    reader: ImageClassificationReader | None, of_module: Preprocessing
+    reader: ImageClassificationReader | None, of_module: Preprocessing, backbone: keras.Model
 ) -> Preprocessing:
-    return of_module if reader is None else reader.preprocessing(of_module)
+    merged = of_module if reader is None else reader.preprocessing(of_module)
+    size, wanted = (merged.height, merged.width), tuple(backbone.input_shape[1:3])
+    if wanted != (None, None) and size != wanted:
+        raise ConfigError(
+            f"the data_reader gives images of {size[0]}x{size[1]}, "
+            f"but the module was built for {wanted[0]}x{wanted[1]}.\n"
+            f"  Build the module for them: hubcls.Module(name=..., input_size={size[0]}), "
+            "or leave image_width and image_height out."
+        )
+    return merged
 
 
 def _augmentation(
