@@ -52,10 +52,10 @@ def build(spec: ModuleSpec, *, weights: str | Path | None, height: int, width: i
         MissingExtraError: the package with the published weights is not installed.
     """
     architecture: Architecture = _ARCHITECTURES[spec.builder](**spec.parameters)
+    arrays = None if weights is None else without_parallel_prefix(_read(spec, weights))
     backbone, head = _networks(spec, architecture, height, width)
-    if weights is None:
+    if arrays is None:
         return Built(backbone)
-    arrays = without_parallel_prefix(_read(spec, weights))
     has_head = _load(arrays, backbone, head, architecture)
     return Built(backbone, head if has_head else None)
 

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from hubcls.errors import WeightsError
+from hubcls.weights import Slot, match
+from hubcls.weights.layouts import (
+    depthwise_to_keras,
+    oihw_to_hwio,
+    output_input_to_input_output,
+)
+
+KERNEL = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
+
+
+def test_values_come_in_the_variables_layout_and_in_float32():
+    slots = [Slot("conv/kernel", "conv.weight", (4, 5, 3, 2), oihw_to_hwio)]
+
+    values = match({"conv.weight": KERNEL.astype(np.float64)}, slots)
+
+    assert values["conv/kernel"].dtype == np.float32
+    assert values["conv/kernel"].flags.c_contiguous
+    assert values["conv/kernel"][1, 2, 0, 1] == KERNEL[1, 0, 1, 2]
+
+
+def test_layouts_put_every_axis_where_keras_wants_it():
+    depthwise = np.zeros((8, 1, 3, 5))
+    dense = np.arange(6.0).reshape(2, 3)
+
+    assert oihw_to_hwio(KERNEL).shape == (4, 5, 3, 2)
+    assert depthwise_to_keras(depthwise).shape == (3, 5, 8, 1)
+    np.testing.assert_array_equal(output_input_to_input_output(dense), dense.T)
+    np.testing.assert_array_equal(output_input_to_input_output(dense[:, :, None, None]), dense.T)
+
+
+def test_one_error_lists_both_leftovers_and_every_misfit():
+    arrays = {
+        "a": np.zeros(2, np.float32),
+        "b": np.zeros(3, np.float32),
+        "c": np.zeros(2, np.int64),
+        "stranger": np.zeros(1, np.float32),
+    }
+    slots = [Slot("A", "a", (2,)), Slot("B", "b", (2,)), Slot("C", "c", (2,)), Slot("D", "d", (2,))]
+
+    with pytest.raises(WeightsError) as caught:
+        match(arrays, slots)
+
+    message = str(caught.value)
+    assert "D ('d')" in message
+    assert "stranger" in message
+    assert "B wants (2,), but 'b' has shape (3,)" in message
+    assert "C wants (2,), but 'c' holds int64" in message
+    assert "A " not in message
+
+
+def test_a_kernel_with_too_few_axes_does_not_fit():
+    slots = [Slot("conv/kernel", "conv.weight", (4, 5, 3, 2), oihw_to_hwio)]
+
+    with pytest.raises(WeightsError, match=r"has shape \(6,\)"):
+        match({"conv.weight": np.zeros(6, np.float32)}, slots)
+
+
+def test_shapes_are_compared_after_the_layout_not_by_their_number_of_elements():
+    slots = [Slot("dense/kernel", "fc.weight", (2, 3), output_input_to_input_output)]
+
+    with pytest.raises(WeightsError, match=r"in Keras' layout \(3, 2\)"):
+        match({"fc.weight": np.zeros((2, 3), np.float32)}, slots)
+
+
+def test_only_named_keys_may_be_left_over():
+    arrays = {
+        "a": np.zeros(1, np.float32),
+        "bn.num_batches_tracked": np.zeros((), np.int64),
+        "aux.weight": np.zeros(1, np.float32),
+    }
+
+    with pytest.raises(WeightsError, match=r"aux\.weight") as caught:
+        match(arrays, [Slot("A", "a", (1,))], ignored=["*.num_batches_tracked"])
+
+    assert "num_batches_tracked" not in str(caught.value)
+
+
+def test_a_variable_is_filled_once():
+    arrays = {"a": np.zeros(1, np.float32), "b": np.zeros(1, np.float32)}
+
+    with pytest.raises(WeightsError, match="stand twice"):
+        match(arrays, [Slot("A", "a", (1,)), Slot("A", "b", (1,))])
+
+
+def test_a_long_list_is_cut_and_counted():
+    arrays = {f"key{i}": np.zeros(1, np.float32) for i in range(100)}
+
+    with pytest.raises(WeightsError, match="and 70 more"):
+        match(arrays, [])
