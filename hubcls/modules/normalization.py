@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from hubcls.errors import ConfigError
 from hubcls.preprocessing import ChannelOrder, Preprocessing
 
 
@@ -71,7 +72,16 @@ def normalised_input(preprocessing: Preprocessing) -> tuple[Any, Any]:
     Returns:
         The input "image", float32 [B, H, W, 3], RGB, 0–255, and the normalised tensor
         to build the network on.
+
+    Raises:
+        ConfigError: Keras is set to put channels first.
     """
+    if keras.config.image_data_format() != "channels_last":
+        raise ConfigError(
+            "images are [B, H, W, 3] everywhere in hubcls, but Keras is set to channels_first.\n"
+            '  Set "image_data_format": "channels_last" in ~/.keras/keras.json, or call '
+            'keras.config.set_image_data_format("channels_last").'
+        )
     shape = (preprocessing.height, preprocessing.width, 3)
     image = keras.Input(shape, dtype="float32", name="image")
     layer = InputNormalization(preprocessing.mean, preprocessing.std, preprocessing.channel_order)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from hubcls.errors import ConfigError
 from hubcls.modules.normalization import InputNormalization, normalised_input
 from hubcls.preprocessing import Preprocessing
 
@@ -55,3 +56,10 @@ def test_images_may_be_bytes_or_floats(pixels):
 
     np.testing.assert_array_equal(model(pixels), model(pixels.astype(np.float32)))
     assert image.name == "image"
+
+
+def test_channels_first_is_an_error_that_says_how_to_set_it_back(monkeypatch):
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: "channels_first")
+
+    with pytest.raises(ConfigError, match="set_image_data_format"):
+        normalised_input(Preprocessing(4, 5))
