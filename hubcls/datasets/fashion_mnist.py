@@ -18,12 +18,12 @@ from hubcls.downloads import fetch
 from hubcls.errors import DataError
 from hubcls.home import datasets_home
 
-_VAL_EXAMPLES = 5_000
+_VAL_EXAMPLES = 1_000
 _UNSIGNED_BYTE = 0x08
 
 
 class FashionMNIST(Dataset):
-    """55,000 training, 5,000 validation and 10,000 test images of 28 x 28 pixels.
+    """59,000 training, 1,000 validation and 10,000 test images of 28 x 28 pixels.
 
     The validation images are cut from the 60,000 published for training, by seed.
     """

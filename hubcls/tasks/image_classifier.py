@@ -31,6 +31,7 @@ from hubcls.tasks.probe_start import start_from_probe
 from hubcls.tasks.reporting import show_config_and_samples, write_reports
 from hubcls.tasks.run_folder import RunFolder
 from hubcls.training.checkpoints import restore_weights, save_state
+from hubcls.training.devices import hide_gpus
 from hubcls.training.fitting import Fitting, averaged_weights, fit
 from hubcls.training.hooks import Handler, TaskHooks
 from hubcls.training.run_config import RunConfig
@@ -91,6 +92,9 @@ class ImageClassifierTask:
         """
         show_logs()
         self.config = config or RunConfig()
+        if not self.config.use_cuda:
+            # Before the module's backbone is built on one.
+            hide_gpus()
         self.metrics = _metric_names(metrics_choices)
         self.ingredients = _ingredients(module, dataset, feature, data_reader, num_classes)
         self.hooks_of_task = TaskHooks()
@@ -101,6 +105,7 @@ class ImageClassifierTask:
         self._folder = RunFolder(self.config.folder)
         self._advance: Callable[[int], None] = lambda _: None
         self._last_metrics: dict[str, float] = {}
+        self._loaded: tuple[int, Bundle] | None = None
 
     # What is built on first use
 
@@ -411,7 +416,10 @@ class ImageClassifierTask:
             raise CheckpointError(
                 f"{self.config.folder} holds no best_model yet; call finetune_and_eval() first"
             )
-        return load_bundle(self._folder.best_model)
+        saved_at = self._folder.best_model_time()
+        if self._loaded is None or self._loaded[0] != saved_at:
+            self._loaded = (saved_at, load_bundle(self._folder.best_model))
+        return self._loaded[1]
 
     def _save_bundle(self, folder: Path, model: keras.Model) -> Path:
         return save_bundle(

@@ -36,6 +36,10 @@ class RunFolder:
         """Whether some evaluation, or the end of `finetune`, has left a best model."""
         return complete_folder(self.best_model).is_dir()
 
+    def best_model_time(self) -> int:
+        """When the best model was saved, in nanoseconds; a new one has another time."""
+        return complete_folder(self.best_model).stat().st_mtime_ns
+
     def previous(self, config: RunConfig, run: Mapping[str, Any]) -> RunProgress | None:
         """The progress of the run to go on with; None to start a new one.
 

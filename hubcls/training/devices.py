@@ -83,7 +83,7 @@ def synchronize_batch_norm(model: keras.Model) -> None:
 
 def _usable_gpus(config: RunConfig) -> list[str]:
     if not config.use_cuda:
-        _hide_gpus()
+        hide_gpus()
         return []
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     if not gpus:
@@ -91,7 +91,12 @@ def _usable_gpus(config: RunConfig) -> list[str]:
     return gpus
 
 
-def _hide_gpus() -> None:
+def hide_gpus() -> None:
+    """Keep TensorFlow off the GPUs of this process.
+
+    Raises:
+        ConfigError: TensorFlow uses one already.
+    """
     if not tf.config.list_physical_devices("GPU"):
         return
     try:

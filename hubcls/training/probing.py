@@ -10,12 +10,11 @@ import numpy as np
 import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
-from sklearn.preprocessing import StandardScaler
 
 from hubcls.errors import TrainingError
 
 # Inverse regularisation strengths that are tried, from strong to weak.
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ def solve_probe(
 ) -> Probe:
     """Multinomial logistic regression, its strength chosen on validation.
 
-    Features are standardised for the solver; the scaling is then folded into the
-    returned kernel and bias, so that they apply to the features as they are.
+    Features are centred and scaled for the solver; this is then folded into the returned
+    kernel and bias, so that they apply to the features as they are.
 
     Args:
         train: features float32 [N, D] and labels int [N].
@@ -74,8 +73,8 @@ def solve_probe(
     present = np.unique(labels)
     if len(present) < 2:
         raise TrainingError("a probe needs training examples of at least two classes")
-    scaler = StandardScaler().fit(features)
-    scaled, val_scaled = scaler.transform(features), scaler.transform(val[0])
+    mean, scale = features.mean(axis=0), _scale(features)
+    scaled, val_scaled = (features - mean) / scale, (val[0] - mean) / scale
     solver = LogisticRegression(
         max_iter=300,
         warm_start=True,
@@ -88,7 +87,8 @@ def solve_probe(
         kernel, bias = _full_head(solver, present, num_classes)
         loss = _loss(val_scaled @ kernel + bias, val[1])
         if best is None or loss < best.val_log_loss:
-            best = Probe(*_unscaled(kernel, bias, scaler), strength, loss)
+            plain = kernel / scale[:, None]
+            best = Probe(_float32(plain), _float32(bias - mean @ plain), strength, loss)
     if best is None:
         raise TrainingError("the probe found no finite solution; are the features finite?")
     return best
@@ -110,11 +110,20 @@ def _full_head(
     return kernel, bias
 
 
-def _unscaled(
-    kernel: np.ndarray, bias: np.ndarray, scaler: StandardScaler
-) -> tuple[np.ndarray, np.ndarray]:
-    plain = kernel / scaler.scale_[:, None]
-    return plain.astype(np.float32), (bias - scaler.mean_ @ plain).astype(np.float32)
+def _scale(features: np.ndarray) -> np.ndarray:
+    """Each feature's deviation, but none below their root mean square.
+
+    A feature that hardly ever fires would otherwise get a huge weight; fine-tuning from
+    such a head tears the features apart, for the gradient reaches them through it.
+    """
+    deviations: np.ndarray = features.std(axis=0)
+    floor = float(np.sqrt(np.mean(deviations**2)))
+    scale: np.ndarray = np.maximum(deviations, floor if floor > 0 else 1.0)
+    return scale
+
+
+def _float32(values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, dtype=np.float32)
 
 
 def _loss(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -122,7 +122,7 @@ def test_debians_package_holds_the_published_images():
 
     assert dataset.info.num_examples == spec("fashion_mnist").num_examples
     assert dataset.info.source == str(DEBIAN)
-    assert np.bincount(dataset.split("val").labels).tolist() == [500] * 10
+    assert np.bincount(dataset.split("val").labels).tolist() == [100] * 10
 
 
 @needs_debians_package

@@ -12,7 +12,12 @@ def clouds(count, classes, seed, spread=1.0):
     random = np.random.default_rng(seed)
     labels = np.arange(count) % classes
     features = centres[labels] + random.normal(scale=spread, size=(count, 6))
-    return (features * [1, 100, 0.01, 1, 1, 1] + 5).astype(np.float32), labels
+    return (features * [1, 3, 0.3, 1, 1, 1] + 5).astype(np.float32), labels
+
+
+def scaling(features):
+    deviations = features.std(0)
+    return features.mean(0), np.maximum(deviations, np.sqrt(np.mean(deviations**2)))
 
 
 def right(probe, features, labels):
@@ -35,7 +40,7 @@ def test_the_head_gives_the_solvers_probabilities():
 
     probe = solve_probe(train, val, num_classes=2)
 
-    mean, std = train[0].mean(0), train[0].std(0)
+    mean, std = scaling(train[0])
     solver = LogisticRegression(C=probe.strength, max_iter=1000).fit(
         (train[0] - mean) / std, train[1]
     )
@@ -49,7 +54,7 @@ def test_the_strength_is_the_best_on_validation():
 
     probe = solve_probe(train, val, num_classes=3)
 
-    mean, std = train[0].mean(0), train[0].std(0)
+    mean, std = scaling(train[0])
     losses = {}
     for strength in STRENGTHS:
         solver = LogisticRegression(C=strength, max_iter=1000)
@@ -57,6 +62,15 @@ def test_the_strength_is_the_best_on_validation():
         probabilities = solver.predict_proba((val[0] - mean) / std)
         losses[strength] = -np.log(probabilities[np.arange(300), val[1]]).mean()
     assert probe.strength == min(losses, key=losses.get)
+
+
+def test_a_feature_that_hardly_fires_gets_no_huge_weight():
+    (features, labels), val = clouds(200, 3, 0), clouds(100, 3, 1)
+    features[:, 0] = 1e-4 * (labels == 1)
+
+    probe = solve_probe((features, labels), val, num_classes=3)
+
+    assert np.abs(probe.kernel).max() < 100
 
 
 def test_a_class_without_examples_is_never_predicted():
