@@ -6,7 +6,10 @@ from typing import Any
 
 import keras
 
-# What constructors raise at arguments they do not know, and `get_config` at missing ones.
+from hubcls.modules.groups import LayerGroup
+
+# What constructors raise at arguments they do not know, `get_config` at missing ones, and
+# Keras at a Lambda.
 _BROKEN_CONFIG = (TypeError, ValueError, AttributeError, KeyError)
 
 
@@ -24,10 +27,16 @@ def laid_open(network: keras.Model, tensor: Any) -> Any:
 
 
 def _can_be_rebuilt(layer: keras.layers.Layer) -> bool:
-    if type(layer).__module__.split(".")[0] == "keras":
-        return True
     try:
-        twin = type(layer).from_config(layer.get_config())
+        config = keras.saving.serialize_keras_object(layer)
+        config.pop("build_config", None)  # its weights are not needed to see that it can be had
+        twin = keras.saving.deserialize_keras_object(config)
     except _BROKEN_CONFIG:
         return False
     return bool(twin.name == layer.name)
+
+
+def one_group(backbone: keras.Model) -> tuple[LayerGroup, ...] | None:
+    """All weights as one group where one layer holds them; None leaves it to the general rule."""
+    weighted = [layer.name for layer in backbone.layers if layer.weights]
+    return (LayerGroup("network", tuple(weighted)),) if len(weighted) == 1 else None

@@ -9,11 +9,10 @@ import keras
 import numpy as np
 
 from hubcls.errors import ConfigError, MissingExtraError, WeightsError
-from hubcls.modules.groups import LayerGroup
 from hubcls.modules.normalization import normalised_input
 from hubcls.modules.sources import preset_files
 from hubcls.modules.sources.built import Built
-from hubcls.modules.sources.flattening import laid_open
+from hubcls.modules.sources.flattening import laid_open, one_group
 from hubcls.modules.sources.naming import fix_automatic_names
 from hubcls.modules.sources.preset_files import Preset
 from hubcls.modules.spec import InputRule, ModuleSpec, Paper
@@ -85,7 +84,7 @@ def build(spec: ModuleSpec, *, weights: str | Path | None, height: int, width: i
     backbone = keras.Model(image, features, name=spec.name)
     fix_automatic_names(backbone)
     has_head = weights is not None and preset.has_head and head.output.shape[-1] == _NUM_CLASSES
-    return Built(backbone, head if has_head else None, _groups(backbone))
+    return Built(backbone, head if has_head else None, one_group(backbone))
 
 
 def _preset(spec: ModuleSpec, weights: str | Path | None) -> Preset:
@@ -154,12 +153,6 @@ def _features_and_head(classifier: Any, normalised: Any) -> tuple[Any, keras.Mod
     vector = next(step.output for step in behind if len(step.output.shape) == 2)
     pooling = keras.Model(start, vector)
     return pooling.call(outputs), keras.Model(vector, classifier.output, name="head")
-
-
-def _groups(backbone: keras.Model) -> tuple[LayerGroup, ...] | None:
-    """The generic rule, unless there is but one layer to group."""
-    weighted = [layer.name for layer in backbone.layers if layer.weights]
-    return (LayerGroup("network", tuple(weighted)),) if len(weighted) == 1 else None
 
 
 def _size(folder: Path, converter: dict[str, Any]) -> tuple[int, int]:
