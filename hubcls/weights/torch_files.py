@@ -42,7 +42,7 @@ def read_legacy(content: bytes) -> dict[str, Array]:
         raise WeightsError("the checkpoint was written on a big-endian machine")
     value, storages = unpickle(stream)
     keys, _ = unpickle(stream)
-    if not isinstance(keys, list) or sorted(map(str, keys)) != sorted(storages):
+    if not _names_all(keys, storages):
         raise WeightsError("the checkpoint is damaged: its list of storages is not complete")
     numbers = {key: _read_legacy_storage(stream, storages[key]) for key in keys}
     if stream.read(1):
@@ -73,6 +73,13 @@ def read_zip(archive: StoredArchive) -> dict[str, Array]:
         for key, storage in storages.items()
     }
     return _arrays(value, numbers)
+
+
+def _names_all(keys: object, storages: Mapping[str, Storage]) -> bool:
+    """Whether the list names every storage once."""
+    if not isinstance(keys, list) or any(not isinstance(key, str) for key in keys):
+        return False
+    return sorted(keys) == sorted(storages)
 
 
 def _read_legacy_storage(stream: io.BytesIO, storage: Storage) -> Array:

@@ -1,33 +1,21 @@
 """An unpickler that can build dictionaries of tensor descriptions, and nothing else.
 
-A pickle is a program. Two gates stand before it: every opcode is checked before the
-first one runs, and a name is looked up in a table of our own stand-ins, never imported.
-The stand-ins have no attributes that a pickle could set.
+A pickle is a program. Two gates stand before it: every instruction is checked before
+the first one runs, and a name is looked up in a table of our own stand-ins, never
+imported. The stand-ins have no attributes that a pickle could set.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
-import pickletools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from hubcls.errors import UnsafeCheckpointError, WeightsError
-
-# What torch.save writes (pickle protocols 2 to 5). NEWOBJ, INST, OBJ, EXT and the like
-# construct objects in ways that bypass find_class' callables, so they stay out.
-_OPCODE_NAMES = """
-    PROTO FRAME STOP MARK NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT
-    BINUNICODE SHORT_BINUNICODE BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES
-    EMPTY_LIST APPEND APPENDS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT SETITEM
-    SETITEMS BINGET LONG_BINGET BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL REDUCE
-    BUILD BINPERSID
-"""
-_OPCODES = frozenset(_OPCODE_NAMES.split())
-_MAX_PICKLE_BYTES = 256 * 1024 * 1024
+from hubcls.errors import WeightsError
+from hubcls.weights.opcodes import check_global, check_opcodes
 
 
 class StorageKind(NamedTuple):
@@ -125,7 +113,7 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """The stand-in for an allowed name."""
-        _check_global(module_name, global_name)
+        check_global(module_name, global_name, _ALLOWED)
         return _ALLOWED[module_name, global_name]
 
     def persistent_load(self, pid: Any) -> Storage:
@@ -147,7 +135,7 @@ def unpickle(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
         WeightsError: the bytes are no whole pickle.
     """
     start = stream.tell()
-    _check_opcodes(stream)
+    check_opcodes(stream, _ALLOWED)
     stream.seek(start)
     unpickler = _Unpickler(stream)
     try:
@@ -164,43 +152,6 @@ def unpickle(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
     ) as error:
         raise WeightsError(f"the checkpoint is damaged: {error}") from None
     return value, unpickler.storages
-
-
-def _check_opcodes(stream: io.BytesIO) -> None:
-    """Refuse a pickle before it runs.
-
-    Beside names and opcodes this guards the memo: its places are handed out one by one,
-    and a place far beyond them would make the C unpickler reserve memory up to there.
-    """
-    start = stream.tell()
-    num_stored = 0
-    try:
-        for opcode, argument, position in pickletools.genops(stream):
-            if opcode.name not in _OPCODES:
-                raise UnsafeCheckpointError(_refusal(f"pickle instruction {opcode.name}"))
-            if opcode.name == "GLOBAL":
-                _check_global(*str(argument).split(" ", 1))
-            if opcode.name in {"BINPUT", "LONG_BINPUT", "MEMOIZE"}:
-                if argument is not None and argument > num_stored:
-                    raise UnsafeCheckpointError(_refusal(f"memo place {argument}"))
-                num_stored += 1
-            if position is not None and position - start > _MAX_PICKLE_BYTES:
-                raise UnsafeCheckpointError(_refusal("a pickle of more than 256 MiB"))
-    except (ValueError, LookupError) as error:
-        raise WeightsError(f"the checkpoint is damaged: {error}") from None
-
-
-def _check_global(module_name: str, global_name: str) -> None:
-    if (module_name, global_name) not in _ALLOWED:
-        raise UnsafeCheckpointError(_refusal(f"{module_name}.{global_name}"))
-
-
-def _refusal(what: str) -> str:
-    return (
-        f"the checkpoint asks for {what}; only dictionaries of tensors are read.\n"
-        "  It may carry code. If you trust it, open it where it was made and save its "
-        "state_dict alone, best as .safetensors."
-    )
 
 
 def _described_storage(pid: Any) -> Storage:

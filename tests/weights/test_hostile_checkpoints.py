@@ -282,8 +282,32 @@ def test_many_tensors_may_share_a_storage_without_copies(writer):
     assert peak_bytes < 40_000_000
 
 
-def test_deep_nesting_is_refused_without_a_crash(writer):
-    depth = 100_000
+@pytest.mark.parametrize(
+    "opcodes",
+    [
+        b"]" * 100_000 + b"a" * 99_999,  # lists in lists
+        b"})" + b"\x85" * 1_000_000 + b"Ns",  # a tuple whose hash overflows the C stack
+        b"})" + b"q\x00h\x00\x86" * 1_000_000 + b"Ns",  # the same by way of the memo
+    ],
+    ids=["lists", "tuple as key", "memo"],
+)
+def test_values_nested_too_deeply_are_refused_before_they_are_built(opcodes, writer):
+    with pytest.raises(UnsafeCheckpointError, match="nested"):
+        read_arrays(writer.zip(writer.program(opcodes)))
 
-    with pytest.raises(WeightsError, match="no dictionary"):
-        read_arrays(writer.zip(writer.program(b"]" * depth + b"a" * (depth - 1))))
+
+@pytest.mark.parametrize("keys", [[0], ["0", "0"], [], ["0", "1"], "0", {"0": 1}, [("0",)]])
+def test_a_legacy_list_of_storages_must_be_exact(keys, writer):
+    pickled = writer.program(writer.dictionary(w=writer.tensor("0", 6, shape=(6,), strides=(1,))))
+
+    with pytest.raises(WeightsError, match="list of storages"):
+        read_arrays(writer.legacy(pickled, keys=pickle.dumps(keys, protocol=2)))
+
+
+def test_a_long_state_dict_is_not_mistaken_for_a_deep_one(writer):
+    one = writer.tensor("0", 6, shape=(6,), strides=(1,))
+    batches = b"}" + b"".join(b"(" + writer.plain(f"w{batch}") + one + b"u" for batch in range(300))
+
+    arrays = read_arrays(writer.zip(writer.program(batches)))
+
+    assert len(arrays) == 300
