@@ -35,12 +35,12 @@ class AutoFinetuneStrategy(FinetuneStrategy):
 
     def __init__(
         self,
-        learning_rate: float = 2e-4,
+        learning_rate: float = 1e-4,
         *,
         layer_decay: float = 0.75,
         weight_decay: float = 0.01,
         warmup: float = 0.1,
-        steps: int = 300,
+        steps: int = 160,
         batch_norm: BatchNormRule = "auto",
         **optimizer_options: Any,
     ) -> None:

@@ -69,14 +69,14 @@ def test_all_layers_but_batch_norm_train_from_the_start(request_for):
     ("num_examples", "batch_size", "expected"),
     [
         (100, 32, 20),  # 4 steps an epoch: the most
-        (1437, 32, 7),  # 45 steps an epoch: 315 in all
-        (2000, 32, 5),  # 63
-        (9600, 32, 1),  # 300
+        (1437, 32, 4),  # 45 steps an epoch: 180 in all
+        (2000, 32, 3),  # 63
+        (5120, 32, 1),  # 160
         (100_000, 32, 1),  # the least
         (10, 64, 20),
     ],
 )
-def test_the_budget_is_about_300_steps(num_examples, batch_size, expected):
+def test_the_budget_is_about_160_steps(num_examples, batch_size, expected):
     assert AutoFinetuneStrategy().num_epoch(num_examples, batch_size) == expected
 
 
