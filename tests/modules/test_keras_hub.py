@@ -1,6 +1,7 @@
 """KerasHub's presets, from a folder and from KaggleHub's cache, against KerasHub itself."""
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -336,6 +337,32 @@ def test_every_kind_of_network_is_kerashubs_own_and_can_be_rebuilt(tmp_path, ima
     grouped = [name for group in module.layer_groups for name in group.layers]
     assert sorted(grouped) == weighted(module)
     rebuilt(module.backbone, "mixed_bfloat16")
+
+
+@pytest.mark.slow  # starts TensorFlow once more
+@pytest.mark.parametrize("name", ["vit", "efficientnet"])
+def test_saved_backbone_loads_in_a_process_that_knows_nothing_of_kerashub(tmp_path, images, name):
+    written(dict(networks())[name](), tmp_path / "preset")
+    backbone = Module(directory=tmp_path / "preset").backbone
+    backbone.save(tmp_path / "backbone.keras")
+    np.save(tmp_path / "images.npy", images)
+
+    done = subprocess.run(
+        [sys.executable, "-c", LOADING, str(tmp_path)], capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    np.testing.assert_array_equal(np.load(tmp_path / "found.npy"), backbone(images))
+
+
+LOADING = """
+import pathlib, sys
+import numpy as np
+from hubcls.modules.sources.saved_model_layer import load_model
+folder = pathlib.Path(sys.argv[1])
+backbone = load_model(folder / "backbone.keras")
+np.save(folder / "found.npy", np.asarray(backbone(np.load(folder / "images.npy"))))
+"""
 
 
 def test_transformer_of_another_size_is_refused(tmp_path):

@@ -23,8 +23,10 @@ from hubcls.errors import (
     UnknownNameError,
     UnsafeCheckpointError,
 )
+from hubcls.modules.module import Module
 from hubcls.modules.sources import tensorflow_hub
 from hubcls.modules.sources.saved_model_layer import load_model
+from hubcls.modules.spec import InputRule
 
 SIZE = 24
 KINDS = ("reusable", "signature_only", "keras_export", "keras_saved")
@@ -378,6 +380,76 @@ def test_random_weights_are_refused(written):
 
     with pytest.raises(ConfigError, match="only the weights that it was saved with"):
         tensorflow_hub.build(spec, weights=None, height=SIZE, width=SIZE)
+
+
+def test_module_takes_a_handle_or_a_directory(written, images):
+    by_handle = Module(handle=written["reusable"])
+    by_directory = Module(directory=written["reusable"])
+
+    pixels = list(images.astype("uint8"))
+    assert by_handle.features(pixels).shape == (8, 4)
+    np.testing.assert_array_equal(by_handle.features(pixels), by_directory.features(pixels))
+    assert by_handle.get_expected_image_width() == SIZE
+    assert by_handle.get_pretrained_images_std().tolist() == [[1, 1, 1]]
+    assert [group.layers for group in by_handle.layer_groups] == [("saved_model",)]
+
+
+def test_rule_says_how_a_module_wants_its_pixels(written, images):
+    rule = InputRule(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+    module = Module(handle=written["reusable"], rule=rule)
+
+    expected = tf.saved_model.load(written["reusable"])(tf.constant(images / 127.5 - 1))
+    np.testing.assert_allclose(module.backbone(images), expected, atol=1e-6)
+
+
+@pytest.mark.slow  # imports Keras 2
+def test_model_saved_by_keras_2_trains_in_training_mode(tmp_path, images, labels):
+    keras_2 = pytest.importorskip("tf_keras")
+    model = keras_2.Sequential(
+        [
+            keras_2.layers.Input((SIZE, SIZE, 3)),
+            keras_2.layers.Conv2D(4, 3),
+            keras_2.layers.BatchNormalization(),
+        ]
+    )
+    model.save(tmp_path / "keras_2", save_format="tf")
+    backbone = Module(handle=str(tmp_path / "keras_2")).backbone
+    weights = backbone.get_layer("saved_model").weights
+    before = values(weights)
+    np.testing.assert_allclose(backbone(images), model(images / 255), atol=1e-6)
+
+    classifier(backbone).fit(images, labels, verbose=0)
+
+    assert all(are_changed(weights, before))
+
+
+def test_module_of_tensorflow_1_trains(tmp_path, images, labels):
+    folder = write_tensorflow_1(tmp_path / "tensorflow_1")
+    backbone = Module(handle=str(folder), input_size=SIZE).backbone
+    weights = backbone.get_layer("saved_model").weights
+    before = values(weights)
+
+    classifier(backbone).fit(images, labels, verbose=0)
+
+    assert [weight.path for weight in weights] == ["saved_model/dense/kernel"]
+    assert all(are_changed(weights, before))
+
+
+def write_tensorflow_1(folder):
+    """A module in TensorFlow Hub's first format: its graph carries no tags."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        images = v1.placeholder(tf.float32, [None, SIZE, SIZE, 3], name="images")
+        kernel = v1.get_variable("dense/kernel", [3, 5])
+        features = tf.matmul(tf.reduce_mean(images, [1, 2]), kernel)
+        session.run(v1.global_variables_initializer())
+        signature = v1.saved_model.predict_signature_def({"images": images}, {"default": features})
+        builder = v1.saved_model.Builder(str(folder))
+        builder.add_meta_graph_and_variables(session, [], {"default": signature})
+        builder.save()
+    (folder / "tfhub_module.pb").write_bytes(b"\x08\x03")
+    return folder
 
 
 def test_every_weight_is_in_the_one_group(written):

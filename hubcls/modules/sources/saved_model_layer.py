@@ -14,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from hubcls.errors import ConfigError
+from hubcls.modules.normalization import InputNormalization
 from hubcls.modules.sources import saved_model_files
 from hubcls.modules.sources.saved_model_interface import open_saved_model
 
@@ -130,7 +131,9 @@ def load_model(path: str | Path) -> keras.Model:
         UnsafeCheckpointError: a SavedModel in it reaches outside of its graph.
     """
     saved_model_files.unpack(Path(path))
-    return keras.saving.load_model(path)
+    # Named here so that they are known in a process that has built no module.
+    ours = {f"hubcls>{kind.__name__}": kind for kind in (InputNormalization, SavedModelLayer)}
+    return keras.saving.load_model(path, custom_objects=ours)
 
 
 def _adopted(layer: str, variable: tf.Variable, is_trainable: bool) -> keras.Variable:
