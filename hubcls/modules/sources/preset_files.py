@@ -131,7 +131,9 @@ def rule_of(converter: dict[str, Any], place: Path) -> InputRule:
 
 
 def _scale_and_offset(converter: dict[str, Any]) -> tuple[list[float], list[float]]:
-    if "variance" in converter and "mean" in converter:  # presets of KerasHub before 0.17
+    if (
+        "variance" in converter and "mean" in converter
+    ):  # its first arguments; old presets have them
         std = [float(value) ** 0.5 for value in converter["variance"]]
         scale = float(converter.get("scale") or 1.0)
         offsets = [-mean / one for mean, one in zip(converter["mean"], std, strict=True)]
