@@ -15,7 +15,9 @@ def test_bfloat16_computes_in_bfloat16_with_float32_weights_and_logits(make_task
     assert task.classifier.output.dtype == "float32"
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)]
+)
 def test_a_mixed_model_learns_and_loads_in_float32(make_task, tmp_path, policy):
     task = make_task(
         num_epoch=4,
