@@ -22,7 +22,7 @@ QUICK = {"keras_cv.mobilenet_v3_small", "keras_cv.resnet18"}
 SMALLEST = {
     "keras_cv.csp_darknet_tiny",
     "keras_cv.densenet121",
-    "keras_cv.efficientnetlite_b0",
+    "keras_cv.efficientnet_lite_b0",
     "keras_cv.efficientnetv1_b0",
     "keras_cv.efficientnetv2_b0",
     "keras_cv.resnet18_v2",
