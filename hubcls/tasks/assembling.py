@@ -72,9 +72,11 @@ def assemble(ingredients: Ingredients, config: RunConfig, head: Head) -> Assembl
             )
         )
         _compile(classifier, plan, ingredients, config)
-        # Every variable that any epoch trains gets its slots now: a resumed run finds
-        # them, and opening a layer later does not rebuild the optimizer.
-        classifier.optimizer.build(plan.ever_open_variables(groups, num_epoch))
+        # Every variable that any epoch trains gets its slots now: a run resumed with more
+        # epochs finds them, and opening a layer later does not rebuild the optimizer.
+        # Gradual unfreezing has at most as many blocks, and so epochs, as there are layers.
+        most_blocks = sum(len(group.layers) for group in groups)
+        classifier.optimizer.build(plan.ever_open_variables(groups, max(num_epoch, most_blocks)))
     return Assembly(
         classifier=classifier,
         groups=groups,

@@ -67,7 +67,7 @@ def log_interval(task: ImageClassifierTask, run_states: list[RunState]) -> None:
 
 def eval_interval(task: ImageClassifierTask) -> None:
     """Evaluate the validation split and keep the model when it is the best so far."""
-    task.eval("val")
+    task.record(task.eval("val"))
     if task.is_best_so_far():
         task.save_best_model()
 

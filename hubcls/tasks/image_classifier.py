@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 
-from hubcls.classification.metrics import find_metric
 from hubcls.classification.predictions import Prediction
-from hubcls.classification.rebuilding import as_float32
 from hubcls.datasets.base import Dataset
 from hubcls.errors import CheckpointError, ConfigError
 from hubcls.evaluation.evaluating import Evaluation, evaluate
+from hubcls.evaluation.history import write_history
 from hubcls.evaluation.predicting import Images, predict
 from hubcls.evaluation.visualization import Visualization
 from hubcls.export.bundle import Bundle, load_bundle, save_bundle
@@ -26,7 +26,7 @@ from hubcls.progress import progress as progress_bar
 from hubcls.tasks.assembling import Assembly, assemble
 from hubcls.tasks.describing import config_values, finished_line, identity, run_line
 from hubcls.tasks.handlers import DEFAULTS
-from hubcls.tasks.ingredients import Head, Ingredients, from_feature, from_module
+from hubcls.tasks.ingredients import Head, Metrics, gathered, metric_names
 from hubcls.tasks.probe_start import start_from_probe
 from hubcls.tasks.reporting import show_config_and_samples, write_reports
 from hubcls.tasks.run_folder import RunFolder
@@ -36,8 +36,6 @@ from hubcls.training.fitting import Fitting, averaged_weights, fit
 from hubcls.training.hooks import Handler, TaskHooks
 from hubcls.training.run_config import RunConfig
 from hubcls.training.run_state import RunProgress, RunState, Score
-
-Metrics = Sequence[str] | str
 
 
 class ImageClassifierTask:
@@ -95,8 +93,8 @@ class ImageClassifierTask:
         if not self.config.use_cuda:
             # Before the module's backbone is built on one.
             hide_gpus()
-        self.metrics = _metric_names(metrics_choices)
-        self.ingredients = _ingredients(module, dataset, feature, data_reader, num_classes)
+        self.metrics = metric_names(metrics_choices)
+        self.ingredients = gathered(module, dataset, feature, data_reader, num_classes)
         self.hooks_of_task = TaskHooks()
         for event, handler in DEFAULTS.items():
             self.hooks_of_task.add(event, "default", handler)
@@ -104,7 +102,9 @@ class ImageClassifierTask:
         self._head = Head(tuple(hidden_units or ()), dropout, self.metrics)
         self._folder = RunFolder(self.config.folder)
         self._advance: Callable[[int], None] = lambda _: None
-        self._last_metrics: dict[str, float] = {}
+        self._last_state = RunState(0, 0, 0, {}, 0, 0.0)
+        # Whether the classifier holds weights of this run: trained, probed or restored.
+        self._has_weights = False
         self._loaded: tuple[int, Bundle] | None = None
 
     # What is built on first use
@@ -150,6 +150,9 @@ class ImageClassifierTask:
                 "finetune_and_eval needs a validation split; call finetune() without one"
             )
         self._run(evaluates=True)
+        if not self._folder.has_best_model:
+            # Whatever was taken out (the default hooks, say), something is measured.
+            self.save_best_model()
         phases = [phase for phase in ("val", "test") if self.ingredients.dataset.has(phase)]
         results = {phase: self.eval(phase, load_best_model=True) for phase in phases}
         write_reports(self._folder, self.visualization, self.ingredients, self._assembly, results)
@@ -161,8 +164,7 @@ class ImageClassifierTask:
 
     def finetune(self) -> None:
         """Fine-tune without evaluation; the last weights become the best model."""
-        self._run(evaluates=False)
-        with averaged_weights(self.classifier):
+        if self._run(evaluates=False):
             self.save_best_model()
 
     def eval(self, phase: str = "dev", load_best_model: bool = False) -> Evaluation:
@@ -170,12 +172,14 @@ class ImageClassifierTask:
 
         Args:
             phase: "val" (or "dev") or "test", or "train".
-            load_best_model: measure the best model instead of the current weights.
+            load_best_model: measure the best model instead of the current weights, which
+                are those of the state in `checkpoint_dir` in a process that has not trained.
+
+        Raises:
+            CheckpointError: nothing has been trained yet.
         """
-        before, self.phase = self.phase, phase
-        self._fire("eval_start_event")
-        model = self._best_bundle().model if load_best_model else self.classifier
-        with contextlib.nullcontext() if load_best_model else averaged_weights(model):
+        with self._phase(phase), self._weights(best=load_best_model) as model:
+            self._fire("eval_start_event")
             evaluation = evaluate(
                 model,
                 self.ingredients.dataset.split(phase),
@@ -185,10 +189,7 @@ class ImageClassifierTask:
                 batch_size=self._assembly.stream.batch_size,
                 metrics=self.metrics,
             )
-        if not load_best_model and phase in ("val", "dev"):
-            self._record(evaluation)
-        self._fire("eval_end_event", [self._as_run_state(evaluation)])
-        self.phase = before
+            self._fire("eval_end_event", [self._as_run_state(evaluation)])
         return evaluation
 
     def predict(
@@ -211,12 +212,14 @@ class ImageClassifierTask:
 
         Returns:
             One prediction an image, in order.
+
+        Raises:
+            CheckpointError: nothing has been trained yet.
+            DataError: an image is missing or cannot be read.
         """
-        before, self.phase = self.phase, "predict"
-        self._fire("predict_start_event")
-        uses_best = load_best_model and self._folder.has_best_model
-        model = self._best_bundle().model if uses_best else self.classifier
-        with contextlib.nullcontext() if uses_best else averaged_weights(model):
+        with self._phase("predict"), self._weights(best=load_best_model) as model:
+            self._fire("predict_start_event")
+            began = time.perf_counter()
             predictions = predict(
                 model,
                 data,
@@ -225,8 +228,8 @@ class ImageClassifierTask:
                 top_k=top_k,
                 batch_size=batch_size or self.config.batch_size,
             )
-        self._fire("predict_end_event", [])
-        self.phase = before
+            seconds = time.perf_counter() - began
+            self._fire("predict_end_event", [self._run_state({}, len(predictions), seconds)])
         return (
             [prediction.class_name for prediction in predictions] if return_result else predictions
         )
@@ -244,13 +247,14 @@ class ImageClassifierTask:
             Whether there was one.
 
         Raises:
-            CheckpointError: it belongs to another run, or resume=True and there is none.
+            CheckpointError: it belongs to another run.
         """
-        found = self._folder.previous(self.config, self._identity())
+        found = self._folder.previous(self._identity())
         if found is None:
             return False
         restore_weights(self._folder.state, self.classifier)
         self._take_over(found)
+        self._has_weights = True
         return True
 
     def save_best_model(self) -> Path:
@@ -259,14 +263,14 @@ class ImageClassifierTask:
             return self._save_bundle(self._folder.best_model, self.classifier)
 
     def save_inference_model(self, dirname: str | Path) -> Path:
-        """Write the best model, or without one the current weights, as a bundle.
+        """Write the best model as a bundle of its own.
 
         The bundle needs nothing else: `hubcls.load(dirname).predict(images)`.
+
+        Raises:
+            CheckpointError: nothing has been trained yet.
         """
-        if self._folder.has_best_model:
-            return self._save_bundle(Path(dirname), self._best_bundle().model)
-        with averaged_weights(self.classifier):
-            return self._save_bundle(Path(dirname), self.classifier)
+        return self._save_bundle(Path(dirname), self._best_bundle().model)
 
     # Hooks
 
@@ -296,7 +300,7 @@ class ImageClassifierTask:
 
     def step_done(self, state: RunState) -> None:
         """Pass one step on to its hooks."""
-        self._last_metrics = state.metrics
+        self._last_state = state
         self._fire("run_step_event", state)
 
     def log_due(self, state: RunState) -> None:
@@ -305,12 +309,33 @@ class ImageClassifierTask:
 
     def evaluation_due(self, state: RunState) -> None:
         """Let the hooks evaluate."""
-        self._last_metrics = state.metrics
+        self._last_state = state
         self._fire("eval_interval_event")
 
     def save_due(self) -> None:
         """Let the hooks save."""
         self._fire("save_ckpt_interval_event")
+
+    def record(self, evaluation: Evaluation) -> None:
+        """Count an evaluation as one of the run: it may be its best, and stop it early."""
+        progress = self.progress
+        scores = {**evaluation.scores, "loss": evaluation.loss}
+        epoch = progress.step / progress.steps_per_epoch
+        row = {
+            "step": progress.step,
+            "epoch": round(epoch, 4),
+            "seconds": round(progress.seconds, 1),
+            **{f"train/{name}": value for name, value in self._last_state.metrics.items()},
+            **{f"val/{name}": value for name, value in scores.items()},
+        }
+        # A step that was evaluated before a kill is evaluated again after it.
+        progress.evaluations = [e for e in progress.evaluations if e.step != progress.step]
+        progress.history = [r for r in progress.history if r["step"] != progress.step]
+        progress.evaluations.append(Score(progress.step, epoch, scores))
+        progress.history.append(row)
+        write_history(self._folder.history, progress.history)
+        for name, value in scores.items():
+            self.visualization.scalar(f"val/{name}", value, progress.step)
 
     def advance(self, steps: int) -> None:
         """Move the progress bar."""
@@ -327,33 +352,79 @@ class ImageClassifierTask:
 
     # Inside
 
-    def _run(self, *, evaluates: bool) -> None:
-        assembly = self._assembly
+    def _run(self, *, evaluates: bool) -> bool:
+        """Train what is left to train; whether there was anything."""
+        assembly, progress = self._assembly, self.progress
         self._fire("build_env_end_event")
-        resumed = self.load_checkpoint()
-        progress = assembly.progress
-        if progress.is_finished or (resumed and progress.step >= progress.total_steps):
+        resumed = not self._has_weights and self._resume()
+        if self._has_weights and (progress.is_finished or progress.step >= progress.total_steps):
             logger.info("%s", finished_line(assembly, self.config))
-            return
+            return False
         values = config_values(self.ingredients, assembly, self.config, self._head)
         self._folder.write_config(values)
         show_config_and_samples(self.visualization, self.ingredients, assembly, values)
-        if not resumed and assembly.plan.starts_from_probe:
-            if start_from_probe(assembly, self.ingredients) and evaluates:
-                self._fire("eval_interval_event")
-            self._fire("save_ckpt_interval_event")
-        if not resumed and progress.num_epoch == 0 and evaluates and not progress.evaluations:
-            self._fire("eval_interval_event")
+        if not self._has_weights:
+            self._start(evaluates=evaluates)
         self._fire("finetune_start_event")
-        with progress_bar(
-            progress.total_steps - progress.step, "fine-tuning", "step"
-        ) as self._advance:
-            fit(self._fitting(evaluates=evaluates))
-        self._advance = lambda _: None
+        with progress_bar(progress.total_steps - progress.step, "fine-tuning", "step") as advance:
+            self._advance = advance
+            try:
+                fit(self._fitting(evaluates=evaluates, resumed=resumed))
+            finally:
+                self._advance = lambda _: None
         self._fire("save_ckpt_interval_event")
-        self._fire("finetune_end_event", [])
+        self._fire("finetune_end_event", [self._last_state])
+        return True
 
-    def _fitting(self, *, evaluates: bool) -> Fitting:
+    def _resume(self) -> bool:
+        """Go on with the run in the folder, as `config.resume` says; whether there is one."""
+        if self.config.resume is False:
+            self._folder.remove_run()
+            return False
+        if self.load_checkpoint():
+            return True
+        if self.config.resume is True:
+            raise CheckpointError(
+                f"resume=True, but {self.config.folder} holds no run; "
+                "check checkpoint_dir, or pass resume='auto'"
+            )
+        return False
+
+    def _start(self, *, evaluates: bool) -> None:
+        """Do what comes before the first step, and save it: a kill then repeats nothing."""
+        began = time.perf_counter()
+        is_probed = self._assembly.plan.starts_from_probe and start_from_probe(
+            self._assembly, self.ingredients
+        )
+        self._has_weights = True
+        if evaluates and (is_probed or self.progress.num_epoch == 0):
+            self._fire("eval_interval_event")
+        self.progress.seconds += time.perf_counter() - began
+        self._fire("save_ckpt_interval_event")
+
+    @contextlib.contextmanager
+    def _phase(self, phase: str) -> Iterator[None]:
+        before, self.phase = self.phase, phase
+        try:
+            yield
+        finally:
+            self.phase = before
+
+    @contextlib.contextmanager
+    def _weights(self, *, best: bool) -> Iterator[keras.Model]:
+        """The best model, or the classifier with its current (averaged) weights."""
+        if best:
+            yield self._best_bundle().model
+            return
+        if not self._has_weights and not self.load_checkpoint():
+            raise CheckpointError(
+                f"nothing has been trained: {self.config.folder} holds no run; "
+                "call finetune_and_eval() first"
+            )
+        with averaged_weights(self.classifier):
+            yield self.classifier
+
+    def _fitting(self, *, evaluates: bool, resumed: bool) -> Fitting:
         assembly = self._assembly
         return Fitting(
             model=assembly.classifier,
@@ -365,39 +436,24 @@ class ImageClassifierTask:
             class_weights=assembly.class_weights,
             listener=self,
             evaluates=evaluates,
-            state_folder=self._folder.state,
+            resumed_from=self._folder.state if resumed else None,
         )
 
     def _fire(self, event: str, *arguments: Any) -> None:
         self.hooks_of_task.fire(event, self, *arguments)
 
-    def _record(self, evaluation: Evaluation) -> None:
-        progress = self.progress
-        scores = {**evaluation.scores, "loss": evaluation.loss}
-        epoch = progress.step / progress.steps_per_epoch
-        row = {
-            "step": progress.step,
-            "epoch": round(epoch, 4),
-            "seconds": round(progress.seconds, 1),
-            **{f"train/{name}": value for name, value in self._last_metrics.items()},
-            **{f"val/{name}": value for name, value in scores.items()},
-        }
-        # A step that was evaluated before a kill is evaluated again after it.
-        progress.evaluations = [e for e in progress.evaluations if e.step != progress.step]
-        progress.history = [r for r in progress.history if r["step"] != progress.step]
-        progress.evaluations.append(Score(progress.step, epoch, scores))
-        progress.history.append(row)
-        for name, value in scores.items():
-            self.visualization.scalar(f"val/{name}", value, progress.step)
-
     def _as_run_state(self, evaluation: Evaluation) -> RunState:
+        metrics = {"loss": evaluation.loss, **evaluation.scores}
+        return self._run_state(metrics, evaluation.num_examples, evaluation.seconds)
+
+    def _run_state(self, metrics: dict[str, float], examples: int, seconds: float) -> RunState:
         return RunState(
             step=self.progress.step,
             total_steps=self.progress.total_steps,
             epoch=self.progress.epoch,
-            metrics={"loss": evaluation.loss, **evaluation.scores},
-            run_examples=evaluation.num_examples,
-            run_time_used=evaluation.seconds,
+            metrics=metrics,
+            run_examples=examples,
+            run_time_used=seconds,
         )
 
     def _take_over(self, found: RunProgress) -> None:
@@ -424,7 +480,7 @@ class ImageClassifierTask:
     def _save_bundle(self, folder: Path, model: keras.Model) -> Path:
         return save_bundle(
             folder,
-            as_float32(model),
+            model,
             problem=self.ingredients.problem,
             preprocessing=self.ingredients.preprocessing,
             module_name=str(self.ingredients.module["name"]),
@@ -432,34 +488,3 @@ class ImageClassifierTask:
 
     def _identity(self) -> dict[str, Any]:
         return identity(self.ingredients, self._assembly, self.config, self._head)
-
-
-def _ingredients(
-    module: Module | None,
-    dataset: Dataset | None,
-    feature: keras.KerasTensor | None,
-    reader: ImageClassificationReader | None,
-    num_classes: int | None,
-) -> Ingredients:
-    dataset = dataset or (None if reader is None else reader.dataset)
-    if dataset is None:
-        raise ConfigError(
-            "ImageClassifierTask needs a data set: dataset=..., or "
-            "data_reader=ImageClassificationReader(dataset=...)"
-        )
-    if (module is None) == (feature is None):
-        raise ConfigError(
-            "ImageClassifierTask needs either module=... or PaddleHub's feature=..., not both"
-        )
-    if module is not None:
-        return from_module(module, dataset, reader, num_classes)
-    return from_feature(feature, dataset, reader, num_classes)
-
-
-def _metric_names(choices: Metrics | None) -> tuple[str, ...]:
-    if choices == "default":
-        return ("acc",)
-    names = (choices,) if isinstance(choices, str) else tuple(choices or ("log_loss",))
-    for name in names:
-        find_metric(name)
-    return names

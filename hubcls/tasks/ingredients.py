@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
+from hubcls.classification.metrics import find_metric
 from hubcls.classification.problem import SingleLabel
 from hubcls.datasets.base import Dataset
 from hubcls.errors import ConfigError, DataError
@@ -17,6 +18,8 @@ from hubcls.modules.module import Module, module_of
 from hubcls.modules.normalization import InputNormalization
 from hubcls.pipeline.reader import ImageClassificationReader
 from hubcls.preprocessing import Preprocessing
+
+Metrics = Sequence[str] | str
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,47 @@ class Head:
             "dropout": self.dropout,
             "metrics_choices": list(self.metrics),
         }
+
+
+def gathered(
+    module: Module | None,
+    dataset: Dataset | None,
+    feature: keras.KerasTensor | None,
+    reader: ImageClassificationReader | None,
+    num_classes: int | None,
+) -> Ingredients:
+    """The parts of either form of a task, brought together.
+
+    Raises:
+        ConfigError: a part is missing, or there is one too many.
+    """
+    dataset = dataset or (None if reader is None else reader.dataset)
+    if dataset is None:
+        raise ConfigError(
+            "ImageClassifierTask needs a data set: dataset=..., or "
+            "data_reader=ImageClassificationReader(dataset=...)"
+        )
+    if (module is None) == (feature is None):
+        raise ConfigError(
+            "ImageClassifierTask needs either module=... or PaddleHub's feature=..., not both"
+        )
+    if module is not None:
+        return from_module(module, dataset, reader, num_classes)
+    return from_feature(feature, dataset, reader, num_classes)
+
+
+def metric_names(choices: Metrics | None) -> tuple[str, ...]:
+    """The metrics' names; "default" is accuracy, and none at all decides by the loss.
+
+    Raises:
+        UnknownNameError: a name is in no table.
+    """
+    if choices == "default":
+        return ("acc",)
+    names = (choices,) if isinstance(choices, str) else tuple(choices or ("log_loss",))
+    for name in names:
+        find_metric(name)
+    return names
 
 
 def from_module(

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubcls.evaluation.evaluating import Evaluation
-from hubcls.evaluation.history import write_history
 from hubcls.evaluation.report import Report, write_report
 from hubcls.evaluation.visualization import Visualization
 from hubcls.tasks.assembling import Assembly
@@ -54,7 +53,6 @@ def write_reports(
         for name, value in {"loss": evaluation.loss, **evaluation.scores}.items():
             visualization.scalar(f"{phase}/best_model_{name}", value, progress.step)
     visualization.flush()
-    write_history(folder.folder / "history.csv", progress.history)
     report = Report(
         module=ingredients.module,
         dataset=ingredients.dataset.info,

@@ -15,7 +15,6 @@ import yaml
 from hubcls.errors import CheckpointError
 from hubcls.logs import logger
 from hubcls.training.checkpoints import read_state
-from hubcls.training.run_config import RunConfig
 from hubcls.training.run_state import RunProgress
 from hubcls.version import __version__
 from hubcls.writing import complete_folder, write_file
@@ -30,6 +29,7 @@ class RunFolder:
         self.best_model = folder / "best_model"
         self.visualization = folder / "visualization"
         self.config = folder / "config.yaml"
+        self.history = folder / "history.csv"
 
     @property
     def has_best_model(self) -> bool:
@@ -40,26 +40,17 @@ class RunFolder:
         """When the best model was saved, in nanoseconds; a new one has another time."""
         return complete_folder(self.best_model).stat().st_mtime_ns
 
-    def previous(self, config: RunConfig, run: Mapping[str, Any]) -> RunProgress | None:
-        """The progress of the run to go on with; None to start a new one.
+    def previous(self, run: Mapping[str, Any]) -> RunProgress | None:
+        """The progress of the run found here; None when there is none.
 
         Args:
-            config: `resume` decides.
-            run: what the new run is, as plain JSON types.
+            run: what the run that wants to go on is, as plain JSON types.
 
         Raises:
-            CheckpointError: resume=True without a run, or the run found is another one.
+            CheckpointError: the run found is another one, or its state is damaged.
         """
-        if config.resume is False:
-            self._remove_run()
-            return None
         found = read_state(self.state)
         if found is None:
-            if config.resume is True:
-                raise CheckpointError(
-                    f"resume=True, but {self.folder} holds no run; "
-                    "check checkpoint_dir, or pass resume='auto'"
-                )
             return None
         progress, found_run = found
         different = [
@@ -82,21 +73,14 @@ class RunFolder:
         )
         write_file(self.config, content)
 
-    def _remove_run(self) -> None:
-        if read_state_or_damage(self.state):
+    def remove_run(self) -> None:
+        """Delete what a run has left here, for another one to start over."""
+        if self.state.exists():
             logger.info("resume=False: removing the run in %s", self.folder)
         for path in (self.state, self.visualization, self.best_model):
             shutil.rmtree(path, ignore_errors=True)
         for name in ("history.csv", "report.json", "report.png"):
             (self.folder / name).unlink(missing_ok=True)
-
-
-def read_state_or_damage(folder: Path) -> bool:
-    """Whether the folder holds a state, readable or not."""
-    try:
-        return read_state(folder) is not None
-    except CheckpointError:
-        return True
 
 
 def versions() -> dict[str, str]:

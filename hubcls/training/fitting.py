@@ -56,7 +56,7 @@ class Fitting:
         class_weights: weight of each label in the loss.
         listener: who acts.
         evaluates: whether the validation split is evaluated on the way.
-        state_folder: where the state lies that is being resumed.
+        resumed_from: folder of the state that was just restored; None for no resume.
     """
 
     model: keras.Model
@@ -68,7 +68,7 @@ class Fitting:
     class_weights: Mapping[int, float] | None
     listener: Listener
     evaluates: bool
-    state_folder: Path
+    resumed_from: Path | None
 
 
 def fit(fitting: Fitting) -> None:
@@ -157,8 +157,9 @@ class _Steps(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         # fit has just reset the metrics; a resumed epoch needs those of its first part.
-        if self._progress.step % self._progress.steps_per_epoch:
-            self._restore_metrics_once()
+        is_half_done = self._progress.step % self._progress.steps_per_epoch > 0
+        if is_half_done and self._fitting.resumed_from is not None:
+            self._restore_metrics(self._fitting.resumed_from)
         self._step_began = time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
@@ -191,9 +192,9 @@ class _Steps(keras.callbacks.Callback):
         if evaluates:
             self._fitting.listener.evaluation_due(state)
             self._stop_early()
+        self._progress.seconds += time.perf_counter() - began
         if saves or self._progress.is_finished:
             self._fitting.listener.save_due()
-        self._progress.seconds += time.perf_counter() - began
 
     def _state(self, logs: dict[str, float]) -> RunState:
         progress = self._progress
@@ -230,7 +231,7 @@ class _Steps(keras.callbacks.Callback):
         self._progress.is_finished = True
         self._progress.stop_reason = reason
 
-    def _restore_metrics_once(self) -> None:
+    def _restore_metrics(self, state_folder: Path) -> None:
         stream = self._fitting.stream
         size = stream.preprocessing
         # Keras builds metrics at their first use; one batch of nothing builds them.
@@ -239,7 +240,7 @@ class _Steps(keras.callbacks.Callback):
         self.model.evaluate(
             tf.data.Dataset.from_tensors((images, targets)), verbose=0, return_dict=True
         )
-        restore_metrics(self._fitting.state_folder, self.model)
+        restore_metrics(state_folder, self.model)
 
 
 def _loss_first(name: str) -> tuple[bool, str]:

@@ -49,7 +49,7 @@ class TaskHooks:
             ConfigError: no such event, name taken, or wrong number of arguments.
         """
         handlers = self._of(event)
-        name = name or f"hook_{id(func)}"
+        name = name or f"hook_{len(handlers) + 1}"
         if name in handlers:
             raise ConfigError(
                 f"{event} has a hook called {name!r} already; "

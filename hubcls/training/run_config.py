@@ -171,6 +171,8 @@ def _wrong_choices(config: RunConfig) -> list[str]:
         if not any(value == choice and type(value) is type(choice) for choice in choices):
             listing = ", ".join(repr(choice) for choice in choices)
             wrong.append(f"{name} must be one of {listing}, not {value!r}")
+    if config.distribution == "mirrored" and config.use_data_parallel is False:
+        wrong.append("distribution='mirrored' contradicts use_data_parallel=False; drop one")
     if config.strategy is not None and not isinstance(config.strategy, FinetuneStrategy):
         wrong.append(
             f"strategy must be a FinetuneStrategy such as hubcls.DefaultFinetuneStrategy(), "

@@ -32,7 +32,9 @@ def test_a_module_brings_its_groups_and_its_preprocessing(module, dataset, tmp_p
     # The stripes say that a crop loses their label: they are shown whole.
     assert task.ingredients.preprocessing == module.preprocessing.replaced(resize="letterbox")
     grouped = [layer.name for group in groups for layer in group.layers]
-    assert sorted(grouped) == sorted(layer.name for layer in task.classifier.layers if layer.weights)
+    assert sorted(grouped) == sorted(
+        layer.name for layer in task.classifier.layers if layer.weights
+    )
 
 
 def test_paddlehubs_form_finds_the_module_behind_the_feature(module, dataset, tmp_path):

@@ -149,3 +149,84 @@ def test_a_run_that_ran_out_of_time_goes_on_with_more(make_task):
     task.finetune_and_eval()
 
     assert task.progress.seconds >= 1.5
+
+
+def test_a_second_call_of_a_task_that_started_over_keeps_its_run(make_task, tmp_path):
+    task = make_task(resume=False)
+    first = task.finetune_and_eval()
+
+    second = task.finetune_and_eval()
+
+    assert second["test"].scores == first["test"].scores
+    assert (tmp_path / "ckpt" / "state" / "state.safetensors").exists()
+
+
+def test_gradual_unfreezing_goes_on_with_more_epochs(make_task):
+    def task(num_epoch):
+        strategy = hubcls.ULMFiTStrategy(dis_blocks=2, frz_blocks=2)
+        return make_task(num_epoch=num_epoch, strategy=strategy)
+
+    task(1).finetune_and_eval()
+
+    longer = task(2)
+    longer.finetune_and_eval()
+
+    assert longer.progress.step == 12
+
+
+def test_eval_in_a_new_process_measures_the_saved_state(make_task):
+    trained = make_task()
+    trained.finetune_and_eval()
+    expected = trained.eval("val")
+
+    found = make_task().eval("val")
+
+    assert found.loss == pytest.approx(expected.loss, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda task: task.eval("val"),
+        lambda task: task.predict([np.zeros((16, 16, 3), np.uint8)]),
+        lambda task: task.save_inference_model("shipped"),
+    ],
+)
+def test_an_untrained_task_says_so_instead_of_guessing(make_task, use):
+    with pytest.raises(CheckpointError, match="finetune_and_eval"):
+        use(make_task())
+
+
+def test_an_interrupted_first_epoch_goes_on_in_the_same_process(make_task):
+    task = make_task(strategy=hubcls.DefaultStrategy())
+
+    def interrupt(task, state):
+        if state.step == 3:
+            raise KeyboardInterrupt
+
+    task.add_hook("run_step_event", "interrupt", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        task.finetune_and_eval()
+    task.delete_hook("run_step_event", "interrupt")
+
+    task.finetune_and_eval()
+
+    assert task.progress.step == 6
+
+
+def test_finetune_on_a_finished_run_leaves_its_best_model(make_task, tmp_path):
+    make_task().finetune_and_eval()
+    facts = tmp_path / "ckpt" / "best_model" / "bundle.json"
+    before = facts.read_bytes()
+
+    make_task().finetune()
+
+    assert facts.read_bytes() == before
+
+
+def test_the_probe_counts_as_time_of_the_run(make_task):
+    task = make_task(num_epoch=0)
+
+    task.finetune_and_eval()
+
+    assert task.progress.seconds > 0

@@ -231,6 +231,14 @@ def test_the_moving_average_is_what_is_evaluated_and_kept(make_task):
     average = task.predict([image], load_best_model=False)[0].probability
     raw = task.ingredients.problem.probabilities(task.classifier.predict(image[None], verbose=0))
     assert average != pytest.approx(float(raw.max()), abs=1e-4)
+    optimizer = task.classifier.optimizer
+    for variable, mean in zip(
+        optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
+    ):
+        variable.assign(mean)
+    expected = task.classifier.predict(image[None], verbose=0)
+    probabilities = task.ingredients.problem.probabilities(expected)
+    assert average == pytest.approx(float(probabilities.max()), abs=1e-6)
 
 
 def test_hidden_units_train_without_a_probe(make_task, caplog):
@@ -275,6 +283,26 @@ def test_hooks_run_at_every_event(make_task):
 
     assert set(seen) == set(EVENTS)
     assert seen.count("run_step_event") == 6
+
+
+def test_hooks_with_two_arguments_are_told_the_run_states(make_task):
+    task = make_task(log_interval=2)
+    told = {}
+    for event in (
+        "log_interval_event",
+        "eval_end_event",
+        "finetune_end_event",
+        "predict_end_event",
+    ):
+        task.add_hook(event, "mine", lambda task, states, event=event: told.update({event: states}))
+
+    task.finetune_and_eval()
+    task.predict([np.zeros((16, 16, 3), np.uint8)])
+
+    assert told["log_interval_event"][-1].run_step == 6
+    assert told["eval_end_event"][-1].run_examples == 20
+    assert told["finetune_end_event"][-1].metrics["loss"] > 0
+    assert told["predict_end_event"][-1].run_examples == 1
 
 
 def test_a_deleted_default_hook_is_not_done(make_task, tmp_path):
