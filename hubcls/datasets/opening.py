@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,8 @@ def open_dataset(name_or_path: str | Path, **arguments: Any) -> Dataset:
 
     Raises:
         UnknownNameError: it is neither; lists the nearest names.
-        ConfigError: there is no such path, or nothing reads such a file.
+        ConfigError: there is no such path, nothing reads such a file, or its class does
+            not take an argument.
     """
     path = Path(name_or_path).expanduser()
     if not path.exists() or name_or_path in names():
@@ -50,7 +52,7 @@ def open_dataset(name_or_path: str | Path, **arguments: Any) -> Dataset:
     raise ConfigError(f"{path} is neither a folder nor a .csv, .tsv or .txt file")
 
 
-def _open_row(name: str, path: Path, **arguments: Any) -> Dataset:
+def _open_row(name: str, path: Path, /, **arguments: Any) -> Dataset:
     try:
         row = spec(name)
     except UnknownNameError:
@@ -61,10 +63,10 @@ def _open_row(name: str, path: Path, **arguments: Any) -> Dataset:
         ) from None
     if row.name in _CLASSES:
         return _made(row.name, **arguments)
-    return _made("catalogued", row=row, **arguments)
+    return _made("catalogued", **{"row": row, **arguments})
 
 
-def _open_folder(path: Path, **arguments: Any) -> Dataset:
+def _open_folder(path: Path, /, **arguments: Any) -> Dataset:
     files = {"train_list_file": LIST_FILES["train"], "validate_list_file": LIST_FILES["val"]}
     files |= {"test_list_file": LIST_FILES["test"], "label_list_file": LABEL_FILE}
     present = {key: name for key, name in files.items() if (path / name).is_file()}
@@ -73,6 +75,13 @@ def _open_folder(path: Path, **arguments: Any) -> Dataset:
     return _made("lists", path, **{**present, **arguments})
 
 
-def _made(kind: str, *places: Path, **arguments: Any) -> Dataset:
-    dataset: Dataset = _CLASSES[kind](*places, **arguments)
+def _made(kind: str, /, *places: Path, **arguments: Any) -> Dataset:
+    reader = _CLASSES[kind]
+    taken = list(inspect.signature(reader).parameters)[len(places) :]
+    unknown = [name for name in arguments if name not in taken]
+    if unknown:
+        raise ConfigError(
+            f"{reader.__name__} does not take {', '.join(unknown)}; it takes {', '.join(taken)}"
+        )
+    dataset: Dataset = reader(*places, **arguments)
     return dataset

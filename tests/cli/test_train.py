@@ -64,6 +64,13 @@ def test_an_unknown_module_ends_with_2_and_the_nearest_names(capsys):
     assert "efficientnet_lite0_imagenet" in capsys.readouterr().err
 
 
+def test_unreadable_images_cannot_be_left_out_where_there_are_no_files(capsys):
+    code = main(["train", "--dataset", "digits", "--on-error", "exclude"])
+
+    assert code == 2
+    assert "Digits does not take on_error" in capsys.readouterr().err
+
+
 def test_wrong_settings_are_all_named_at_once(capsys):
     code = main(["train", "--dataset", "digits", "--batch-size", "0", "--label-smoothing", "2"])
 

@@ -57,3 +57,14 @@ def test_a_file_that_nothing_reads_is_an_error(tmp_path):
 
     with pytest.raises(ConfigError, match="neither a folder nor"):
         open_dataset(tmp_path / "data.json")
+
+
+@pytest.mark.parametrize("name", ["digits", "fashion_mnist"])
+def test_an_argument_that_the_data_set_does_not_take_is_named_beside_those_it_takes(name):
+    with pytest.raises(ConfigError, match="does not take on_error; it takes .*seed"):
+        open_dataset(name, on_error="exclude")
+
+
+def test_the_place_is_none_of_the_arguments_to_choose(photos):
+    with pytest.raises(ConfigError, match="does not take path, colour; it takes val"):
+        open_dataset(photos, path="elsewhere", colour="red")
