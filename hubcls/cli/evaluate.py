@@ -22,7 +22,10 @@ def run(arguments: argparse.Namespace) -> None:
         metrics=arguments.metrics,
         **given(arguments, ["batch_size"]),
     )
-    print(json.dumps(evaluation.as_dict()) if arguments.json else _report(evaluation))
+    if arguments.json:
+        print(json.dumps(evaluation.as_dict(), allow_nan=False))
+    else:
+        print(_report(evaluation))
 
 
 def _report(evaluation: Evaluation) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +46,9 @@ class Evaluation:
     images_per_second: float
 
     def as_dict(self) -> dict[str, Any]:
-        """The values as plain JSON types."""
-        return {**vars(self), "confusion": self.confusion.tolist()}
+        """The values as plain JSON types; what is not a finite number is None."""
+        values: dict[str, Any] = as_json(vars(self))
+        return values
 
 
 def evaluate(
@@ -137,3 +139,16 @@ def batch_size_for(model: keras.Model, batch_size: int) -> int:
     """
     replicas = int(model.distribute_strategy.num_replicas_in_sync)
     return -(-batch_size // replicas) * replicas
+
+
+def as_json(value: Any) -> Any:
+    """The value with tuples as lists, NumPy numbers as numbers, NaN and infinity as None."""
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    if isinstance(value, np.generic | np.ndarray):
+        return as_json(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

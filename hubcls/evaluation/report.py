@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 
 from hubcls.datasets.base import DatasetInfo
-from hubcls.evaluation.evaluating import Evaluation
+from hubcls.evaluation.evaluating import Evaluation, as_json
 from hubcls.evaluation.figures import (
     confusion_side,
     draw_class_scores,
@@ -71,8 +70,8 @@ class Report:
             "history": self.history,
             "run": self.run,
         }
-        plain: dict[str, Any] = _plain(content)
-        return plain
+        content_as_json: dict[str, Any] = as_json(content)
+        return content_as_json
 
 
 def write_report(folder: Path, report: Report) -> None:
@@ -150,16 +149,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _plain(value: Any) -> Any:
-    """The value with tuples as lists, NumPy numbers as numbers, NaN and infinity as None."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic | np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

@@ -1,6 +1,7 @@
 """hubcls eval: a saved classifier on a data set."""
 
 import json
+import shutil
 
 import pytest
 from PIL import Image
@@ -48,6 +49,29 @@ def test_other_classes_than_the_classifiers_are_an_error(checkpoint, tmp_path, c
 
     assert code == 2
     assert "big, small" in capsys.readouterr().err
+
+
+def test_an_argument_that_the_data_set_does_not_take_ends_with_2(checkpoint, capsys):
+    command = ["eval", "--checkpoint", str(checkpoint), "--dataset", "digits"]
+
+    code = main([*command, "--on-error", "raise"])
+
+    assert code == 2
+    assert "Digits does not take on_error" in capsys.readouterr().err
+
+
+def test_a_score_that_has_no_value_is_null_in_json(checkpoint, photos, tmp_path, capsys):
+    for name in ("dark", "light"):
+        shutil.copytree(photos / name, tmp_path / "train" / name)
+    shutil.copytree(photos / "light", tmp_path / "test" / "light")
+    command = ["eval", "--checkpoint", str(checkpoint), "--dataset", str(tmp_path)]
+
+    code = main([*command, "--json", "--metrics", "accuracy", "auc"])
+
+    printed = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert code == 0
+    assert printed["scores"] == {"accuracy": 1.0, "auc": None}
+    assert [row["auc"] for row in printed["per_class"]] == [None, None]
 
 
 def test_an_unknown_metric_names_the_known_ones(checkpoint, photos, capsys):
