@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 STRATEGIES = {
     "auto": "AutoFinetuneStrategy",
@@ -39,7 +41,7 @@ def command(name: str, seed: int, folder: Path) -> list[str]:
     ]
 
 
-def run(name: str, seed: int, work: Path) -> dict[str, float]:
+def run(name: str, seed: int, work: Path) -> dict[str, Any]:
     """One run's test accuracy and wall time; done before, it is read back."""
     folder = work / f"{name}_{seed}"
     result = folder / "benchmark.json"
@@ -55,35 +57,34 @@ def run(name: str, seed: int, work: Path) -> dict[str, float]:
         accuracy = report["evaluations"]["test"]["scores"]["acc"]
         measured = {"accuracy": accuracy, "seconds": seconds, "environment": report["environment"]}
         result.write_text(json.dumps(measured), encoding="utf-8")
-    found: dict[str, float] = json.loads(result.read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
     print(f"{name} seed {seed}: {found['accuracy']:.4f} in {found['seconds']:.0f} s", flush=True)
     return found
 
 
-def table(results: dict[str, list[dict[str, float]]], seeds: int) -> str:
+def table(results: dict[str, list[dict[str, Any]]], seeds: int) -> str:
     """The measured table, with machine and versions."""
     environment = next(iter(results.values()))[0]["environment"]
+    spread_words = "one seed" if seeds == 1 else f"mean ± sd over {seeds} seeds"
     lines = [
         f"Measured on {platform.processor() or platform.machine()}, {cores()} CPU cores, no GPU; "
         f"hubcls {environment['hubcls']}, Keras {environment['keras']}, "
         f"TensorFlow {environment['tensorflow']}, Python {environment['python']}.",
         "",
-        f"| strategy | test accuracy, mean ± sd over {seeds} seeds | wall time, median |",
+        f"| strategy | test accuracy, {spread_words} | wall time, median |",
         "|---|---|---|",
     ]
     for name, runs in results.items():
         accuracies = [run["accuracy"] for run in runs]
         seconds = statistics.median(run["seconds"] for run in runs)
-        spread = statistics.stdev(accuracies) if len(accuracies) > 1 else 0.0
+        spread = f" ± {statistics.stdev(accuracies):.4f}" if seeds > 1 else ""
         mean = statistics.mean(accuracies)
-        lines.append(f"| {STRATEGIES[name]} | {mean:.4f} ± {spread:.4f} | {seconds:.0f} s |")
+        lines.append(f"| {STRATEGIES[name]} | {mean:.4f}{spread} | {seconds:.0f} s |")
     return "\n".join(lines)
 
 
 def cores() -> int:
     """CPU cores that this process may use."""
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -95,14 +96,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=STRATEGIES, default=list(STRATEGIES))
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    results: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.only}
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in arguments.only}
     for seed in range(arguments.seeds):
         for name in arguments.only:
             results[name].append(run(name, seed, arguments.work))
     text = table(results, arguments.seeds)
     print(text)
-    before, after = DOCS.read_text(encoding="utf-8").split(BEGIN)[0], ""
-    after = DOCS.read_text(encoding="utf-8").split(END)[1]
+    page = DOCS.read_text(encoding="utf-8")
+    before, after = page.split(BEGIN)[0], page.split(END)[1]
     DOCS.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
