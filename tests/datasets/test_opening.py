@@ -61,7 +61,7 @@ def test_a_file_that_nothing_reads_is_an_error(tmp_path):
 
 @pytest.mark.parametrize("name", ["digits", "fashion_mnist"])
 def test_an_argument_that_the_data_set_does_not_take_is_named_beside_those_it_takes(name):
-    with pytest.raises(ConfigError, match="does not take on_error; it takes .*seed"):
+    with pytest.raises(ConfigError, match=r"does not take on_error; it takes .*seed"):
         open_dataset(name, on_error="exclude")
 
 
