@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import numpy.typing as npt
+from PIL.Image import Image as PillowImage
 
 from hubcls.errors import ConfigError
 from hubcls.images import decoding, resizing
@@ -43,7 +44,10 @@ _FROM_FOLDERS = Table(
 _CLASS_NAMES = Table("list of class names", {"imagenet": "hubcls.modules.imagenet:class_names"})
 _BATCH_SIZE = 32
 
-Image = Any  # a path, an array [H, W, C] or a PIL image
+# A path, an array [H, W] or [H, W, C], or a Pillow image.
+Image: TypeAlias = str | Path | np.ndarray | PillowImage
+# One, or an array [N, H, W, C], or a sequence of these.
+Images: TypeAlias = Image | Sequence[Image]
 
 
 class Module:
@@ -171,11 +175,12 @@ class Module:
         outputs = dict(self._context_model.output)
         return {"image": self.backbone.input}, outputs, self._context_model
 
-    def classify(self, images: Sequence[Image], *, top_k: int = 5) -> list[list[tuple[str, float]]]:
+    def classify(self, images: Images, *, top_k: int = 5) -> list[list[tuple[str, float]]]:
         """Names and probabilities of the most probable ImageNet classes of each image.
 
         Args:
-            images: paths, arrays [H, W, C] or PIL images; their order is kept.
+            images: a path, an array [H, W], [H, W, C] or [N, H, W, C] of 0–255, a Pillow
+                image, or a sequence of such; their order is kept.
             top_k: number of classes for each image, best first.
 
         Raises:
@@ -195,11 +200,11 @@ class Module:
             for row, places in zip(rows, best, strict=True)
         ]
 
-    def features(self, images: Sequence[Image]) -> npt.NDArray[np.float32]:
+    def features(self, images: Images) -> npt.NDArray[np.float32]:
         """Feature vectors of images, float32 [N, C]; feature maps are averaged.
 
         Args:
-            images: paths, arrays [H, W, C] or PIL images; their order is kept.
+            images: as for `classify`.
 
         Raises:
             DataError: an image cannot be read.
@@ -263,12 +268,13 @@ class Module:
             outputs["classification"] = softmax(logits)
         return keras.Model(self.backbone.input, outputs, name=f"{self.backbone.name}_context")
 
-    def _predict(self, images: Sequence[Image], output: str) -> npt.NDArray[np.float32]:
-        if isinstance(images, (str, Path)) or not len(images):
-            raise ConfigError("images must be a list with at least one path, array or PIL image")
+    def _predict(self, images: Images, output: str) -> npt.NDArray[np.float32]:
+        listed = _listed(images)
+        if not listed:
+            raise ConfigError("images must hold at least one path, array or Pillow image")
         batches = [
             np.asarray(self._context_model.predict_on_batch(batch)[output], dtype=np.float32)
-            for batch in _batches(images, self.preprocessing)
+            for batch in _batches(listed, self.preprocessing)
         ]
         return np.concatenate(batches)
 
@@ -284,6 +290,18 @@ def module_of(feature: Any) -> Module | None:
         if module is not None:
             return module
     return None
+
+
+def _listed(images: Images) -> list[Image]:
+    """Single images, one after the other."""
+    given = [images] if isinstance(images, str | Path | np.ndarray | PillowImage) else images
+    listed: list[Image] = []
+    for image in given:
+        if isinstance(image, np.ndarray) and image.ndim == 4:
+            listed.extend(image)
+        else:
+            listed.append(image)
+    return listed
 
 
 def _batches(images: Sequence[Image], rule: Preprocessing) -> Iterator[npt.NDArray[np.uint8]]:

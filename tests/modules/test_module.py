@@ -112,9 +112,45 @@ def test_an_image_that_cannot_be_read_is_named(lite, tmp_path):
         lite.features([path])
 
 
-@pytest.mark.parametrize("images", ["cat.png", []])
-def test_a_lone_path_or_nothing_is_refused(lite, images):
-    with pytest.raises(ConfigError, match="images must be a list"):
+@pytest.mark.parametrize("form", [np.asarray, Image.fromarray, lambda photo: photo[None]])
+def test_one_image_may_stand_alone(tiny, photos, form):
+    expected = tiny.features([photos[0]])
+
+    np.testing.assert_array_equal(tiny.features(form(photos[0])), expected)
+
+
+def test_one_path_may_stand_alone(tiny, photos, tmp_path):
+    path = tmp_path / "cat.png"
+    Image.fromarray(photos[0]).save(path)
+
+    np.testing.assert_array_equal(tiny.features(path), tiny.features([photos[0]]))
+    np.testing.assert_array_equal(tiny.features(str(path)), tiny.features([photos[0]]))
+
+
+def test_one_grey_array_is_one_image(tiny, photos):
+    grey = photos[0][..., 0]
+
+    features = tiny.features(grey)
+
+    assert features.shape == (1, tiny.num_features)
+    np.testing.assert_array_equal(features, tiny.features([grey]))
+
+
+def test_an_array_of_images_is_as_many_images(tiny, photos):
+    images = [photo[:224, :224] for photo in photos]
+
+    np.testing.assert_array_equal(tiny.features(np.stack(images)), tiny.features(images))
+
+
+def test_one_photo_is_recognised(lite, photos):
+    (names,) = lite.classify(photos[1])
+
+    assert names[0][0] == "espresso"
+
+
+@pytest.mark.parametrize("images", [[], np.zeros((0, 8, 8, 3), np.uint8)])
+def test_no_images_are_refused(lite, images):
+    with pytest.raises(ConfigError, match="at least one path"):
         lite.classify(images)
 
 
