@@ -19,15 +19,21 @@ def blocks_by_depth(request: PlanRequest, blocks: int) -> Blocks:
     """Cut the body's layers with weights into `blocks` runs of equal length.
 
     Layer i of n, counted from the image, lies in block i · blocks // n. The head is in
-    none: it always trains, at the full rate.
+    none: it always trains, at the full rate. A body that holds no weights, or does not
+    train at all, has no blocks.
 
     Raises:
         ConfigError: the body has fewer layers with weights than blocks.
     """
     layers = weight_layers(request)
+    if not layers:
+        return {}
     if not 1 <= blocks <= len(layers):
         raise ConfigError(
-            f"blocks must lie between 1 and the {len(layers)} layers with weights, not {blocks}"
+            f"blocks must lie between 1 and the {len(layers)} layers with weights below the head, "
+            f"not {blocks}.\n"
+            "  Take fewer, or none: ULMFiTStrategy(dis_blocks=0, frz_blocks=0); in "
+            'CombinedStrategy, "blocks": 0 under "discriminative" and "gradual_unfreeze".'
         )
     return {id(layer): index * blocks // len(layers) for index, layer in enumerate(layers)}
 
@@ -64,7 +70,7 @@ def rate_multipliers(blocks: Blocks, factor: float) -> dict[int, float]:
 
     Discriminative fine-tuning, Howard & Ruder 2018, arXiv:1801.06146, section 3.2.
     """
-    top = max(blocks.values())
+    top = max(blocks.values(), default=0)
     return {layer: (1.0 / factor) ** (top - block) for layer, block in blocks.items()}
 
 

@@ -56,6 +56,18 @@ def test_more_blocks_than_layers_are_refused(request_for, blocks):
         blocks_by_depth(request_for(), blocks)
 
 
+def test_the_message_about_too_many_blocks_names_the_arguments(request_for):
+    with pytest.raises(ConfigError, match="dis_blocks=0, frz_blocks=0"):
+        blocks_by_depth(request_for(), 7)
+
+
+def test_a_head_alone_has_no_blocks(request_for):
+    blocks = blocks_by_depth(request_for(groups=request_for().groups[-1:]), 3)
+
+    assert blocks == {}
+    assert rate_multipliers(blocks, 2.6) == {}
+
+
 def test_blocks_by_name_take_layers_before_groups(network, request_for):
     blocks = blocks_by_name(request_for(), {"stem": 0, "stage1": 2, "stage1_dense1": 1})
 

@@ -203,6 +203,15 @@ def test_ulmfit_blocks_by_name_replace_blocks_by_depth(request_for):
     ]
 
 
+def test_a_plan_for_a_head_alone_can_be_made(request_for):
+    request = request_for(groups=request_for().groups[-1:])
+
+    for strategy in PADDLEHUB_DEFAULTS:
+        plan = strategy().plan(request)
+
+        assert [layer.name for layer in plan.open_layers(0)] == ["logits"]
+
+
 def test_a_plan_for_no_epochs_can_be_made(request_for):
     for strategy in PADDLEHUB_DEFAULTS:
         strategy().plan(request_for(num_epoch=0))
