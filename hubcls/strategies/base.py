@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from hubcls.errors import ConfigError
 
@@ -182,14 +183,18 @@ class FinetuneStrategy(ABC):
         return 1
 
     def describe(self) -> dict[str, Any]:
-        """Name and arguments as plain JSON types, for the run's config.yaml."""
+        """Name and arguments as plain JSON types, for the run's config.yaml.
+
+        Raises:
+            ConfigError: an argument is of no JSON type; names each of these.
+        """
         description: dict[str, Any] = {"name": type(self).__name__}
         for parameter in inspect.signature(type(self).__init__).parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
                 description.update(getattr(self, parameter.name, {}))
             elif hasattr(self, parameter.name):
-                description[parameter.name] = _as_json(getattr(self, parameter.name))
-        return description
+                description[parameter.name] = getattr(self, parameter.name)
+        return as_json_types(description)
 
     def __str__(self) -> str:
         arguments = {key: value for key, value in self.describe().items() if key != "name"}
@@ -203,9 +208,33 @@ def _trainable_state(
     return [(layer.trainable, len(layer.trainable_variables)) for layer in (*layers, *inner)]
 
 
+def as_json_types(description: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments with tuples as lists and NumPy numbers as Python's.
+
+    Raises:
+        ConfigError: an argument is of no JSON type; names each of these.
+    """
+    values, wrong = {}, []
+    for name, value in description.items():
+        try:
+            values[name] = _as_json(value)
+        except TypeError as error:
+            wrong.append(f"{name}={value!r} holds {error}")
+    if wrong:
+        raise ConfigError(
+            "a strategy's arguments must be numbers, strings, booleans, None, or lists and "
+            "mappings of these, for they are written to config.yaml:\n  " + "\n  ".join(wrong)
+        )
+    return values
+
+
 def _as_json(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _as_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_as_json(item) for item in value]
-    return value
+    if isinstance(value, np.generic):
+        return _as_json(value.item())
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"a {type(value).__name__}")

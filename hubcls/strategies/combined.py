@@ -9,7 +9,7 @@ import keras
 
 from hubcls.errors import ConfigError
 from hubcls.strategies import options
-from hubcls.strategies.base import FinetuneStrategy, Plan, PlanRequest
+from hubcls.strategies.base import FinetuneStrategy, Plan, PlanRequest, as_json_types
 from hubcls.strategies.freezing import (
     BatchNormRule,
     Blocks,
@@ -162,7 +162,7 @@ class CombinedStrategy(FinetuneStrategy):
         """Name and arguments; after `add_…`, those of the equal `CombinedStrategy`."""
         if not self._has_additions:
             return super().describe()
-        return {
+        arguments = {
             "name": "CombinedStrategy",
             "optimizer_name": self.optimizer_name,
             "learning_rate": self.learning_rate,
@@ -172,6 +172,7 @@ class CombinedStrategy(FinetuneStrategy):
             "batch_norm": self.batch_norm,
             **self.optimizer_options,
         }
+        return as_json_types(arguments)
 
     def _schedule(
         self, total_steps: int

@@ -1,8 +1,10 @@
 """The base class, requests and plans."""
 
 import doctest
+import json
 
 import keras
+import numpy as np
 import pytest
 
 from hubcls.errors import ConfigError
@@ -47,6 +49,28 @@ def test_a_strategy_describes_its_arguments_as_plain_types():
         "stages": [1, 2],
         "beta": 1,
     }
+
+
+def test_numpy_numbers_are_described_as_pythons():
+    strategy = HeadFirst(np.float64(0.2), stages=(np.int64(1),), beta=np.bool_(True))
+
+    description = strategy.describe()
+
+    assert json.dumps(description) == (
+        '{"name": "HeadFirst", "learning_rate": 0.2, "stages": [1], "beta": true}'
+    )
+
+
+def test_arguments_of_no_json_type_are_named():
+    strategy = HeadFirst(0.2, stages={"first": {1, 2}}, beta=np.zeros(2), gamma=1.5)
+
+    with pytest.raises(ConfigError) as error:
+        strategy.describe()
+
+    message = str(error.value)
+    assert "stages={'first': {1, 2}} holds a set" in message
+    assert "beta=array([0., 0.]) holds a ndarray" in message
+    assert "gamma" not in message
 
 
 def test_a_strategy_prints_as_the_call_that_made_it():
