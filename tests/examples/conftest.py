@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 import hubcls
 from hubcls.datasets.digits import Digits
 from hubcls.datasets.folder import ImageFolder
+from hubcls.modules import finding
 from hubcls.modules.module import Module
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "image_classification"
@@ -45,6 +46,7 @@ def run_example(tmp_path, photos, network, monkeypatch, capsys):
     """The example itself stays as it is; the names that it uses give small things."""
 
     def small_module(name, input_size=None):
+        finding.spec(name)  # an unknown name is an error here too
         return Module(directory=network)
 
     def run(name, *arguments):

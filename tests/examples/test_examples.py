@@ -10,7 +10,8 @@ import pytest
 
 from hubcls.datasets.folder import ImageFolder
 
-FOLDER = Path(__file__).resolve().parents[2] / "examples" / "image_classification"
+REPOSITORY = Path(__file__).resolve().parents[2]
+FOLDER = REPOSITORY / "examples" / "image_classification"
 TESTED = {
     "custom_dataset.py",
     "custom_task.py",
@@ -84,11 +85,50 @@ def test_the_first_command_of_the_readme_reaches_98_percent_on_digits(tmp_path):
     command = [sys.executable, FOLDER / "img_classifier.py", "--checkpoint_dir", tmp_path / "run"]
 
     subprocess.run(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": FOLDER.parents[1]}, check=True
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": FOLDER.parents[1]},
+        check=True,
+        timeout=600,
     )
 
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert next(iter(report["evaluations"]["val"]["scores"].values())) >= 0.98
+
+
+@pytest.fixture
+def filled_environment(tmp_path):
+    """Variables of an active environment that already holds what the scripts want."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PIP_NO_INDEX": "1",
+        "PYTHONPATH": str(REPOSITORY),
+        "VIRTUAL_ENV": str(tmp_path),
+    }
+    wanted = '. examples/environment.sh; wanted_state "$PWD" ""'
+    with (tmp_path / "hubcls-installed").open("w") as file:
+        subprocess.run(
+            ["sh", "-c", wanted], cwd=REPOSITORY, env=environment, stdout=file, check=True
+        )
+    return environment
+
+
+@pytest.mark.parametrize("name", ["run_classifier.sh", "run_predict.sh"])
+def test_a_script_shows_the_flags_from_any_folder(name, filled_environment, tmp_path):
+    result = subprocess.run(
+        ["sh", FOLDER / name, "--help"],
+        cwd=tmp_path,
+        env=filled_environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert "--checkpoint_dir" in result.stdout
+    assert "Installing" not in result.stdout
 
 
 @pytest.mark.parametrize("name", ["img_classifier.py", "predict.py"])
