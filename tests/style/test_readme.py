@@ -43,10 +43,28 @@ def test_python_blocks_compile(pages):
 
 
 def test_blocks_marked_runnable_run(pages, repository, tmp_path):
-    for page in pages:
-        for mark, code in BLOCK.findall(page.read_text("utf-8")):
-            if mark.strip() == "runnable":
-                run_block(code, page, repository, tmp_path)
+    blocks = [
+        (page, code)
+        for page in pages
+        for mark, code in BLOCK.findall(page.read_text("utf-8"))
+        if mark.strip() == "runnable"
+    ]
+
+    for page, code in blocks:
+        run_block(code, page, repository, tmp_path)
+
+    assert blocks
+
+
+def test_no_page_waits_for_a_figure(pages):
+    unfinished = [
+        f"{page.name}:{number}: {line}"
+        for page in pages
+        for number, line in enumerate(page.read_text("utf-8").splitlines(), start=1)
+        if "@@" in line
+    ]
+
+    assert unfinished == []
 
 
 def test_relative_links_lead_to_files(pages):
