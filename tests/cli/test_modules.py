@@ -1,9 +1,9 @@
 """hubcls modules: what it prints."""
 
 import pytest
-from hubcls.modules.finding import names, spec
 
 from hubcls.cli.main import main
+from hubcls.modules.finding import names, spec
 
 
 def output_of(capsys, *arguments):

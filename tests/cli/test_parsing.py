@@ -4,10 +4,10 @@ import dataclasses
 import inspect
 
 import pytest
-from hubcls.modules.finding import names
 
 from hubcls.cli import train
 from hubcls.cli.parsing import DEFAULT_MODULE, STRATEGIES, build_parser, given
+from hubcls.modules.finding import names
 from hubcls.training.run_config import RunConfig
 
 NOT_ON_THE_COMMAND_LINE = {
