@@ -211,7 +211,7 @@ def test_non_commercial_weights_are_announced(caplog, monkeypatch):
     monkeypatch.setattr(finding, "spec", lambda name: restricted)
 
     with caplog.at_level(logging.WARNING, logger="hubcls"):
-        assert hubcls.Module(name=LITE).backbone
+        assert hubcls.Module(name=LITE, input_size=32).backbone
 
     assert "CC-BY-NC-4.0: not for commercial use" in caplog.text
 
