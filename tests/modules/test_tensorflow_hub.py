@@ -500,6 +500,7 @@ def test_module_is_downloaded_once_and_then_found_offline(
     assert built(address).backbone.output.shape == (None, 4)
 
 
+@pytest.mark.slow
 def test_two_replicas_train_like_one_device(written):
     script = REPLICAS.format(folder=written["signature_only"], size=SIZE)
 

@@ -1,6 +1,6 @@
 """The same runs on one device and mirrored over two logical CPUs, in one process.
 
-Usage: python mirrored_run.py RESULT.json
+Usage: python mirrored_run.py RESULT.json CASE …
 """
 
 import json
@@ -91,10 +91,11 @@ def dropout_masks():
     return [mask.numpy().tolist() for mask in strategy.experimental_local_results(step())]
 
 
-def main(result):
+def main(result, *cases):
     found = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, settings in CASES.items():
+        for name in cases:
+            settings = CASES[name]
             one = run(f"{folder}/{name}_one", settings, mirrored=False)
             two = run(f"{folder}/{name}_two", settings, mirrored=True)
             difference = np.abs(np.subtract(one.pop("weights"), two.pop("weights"))).max()
@@ -104,4 +105,4 @@ def main(result):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -115,6 +115,7 @@ def test_a_module_and_a_feature_together_are_an_error(module, dataset, backbone)
         hubcls.ImageClassifierTask(module=module, feature=backbone.output, dataset=dataset)
 
 
+@pytest.mark.slow
 def test_the_tasks_own_copy_trains_and_the_module_stays_as_it_was(module, dataset, tmp_path):
     names = [name for group in module.layer_groups for name in group.layers]
     before = weights_of(module.backbone, names)
