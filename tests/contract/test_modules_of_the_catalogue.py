@@ -72,7 +72,7 @@ def stir_statistics(model, seed=0):
         shape = layer.moving_mean.shape
         deviation = np.sqrt(layer.moving_variance)
         layer.moving_mean.assign_add(random.normal(0, 0.1, shape) * deviation)
-        layer.moving_variance.assign(layer.moving_variance * random.uniform(0.9, 1.4, shape))
+        layer.moving_variance.assign(layer.moving_variance * random.uniform(0.9, 1.2, shape))
         layer.beta.assign(random.normal(0, 0.1, shape))
         if layer.gamma is not None:
             layer.gamma.assign(random.uniform(0.7, 1.05, shape))
