@@ -112,7 +112,8 @@ class LabelKeeping:
 
     Attributes:
         horizontal_flip: a mirrored image is still of its class.
-        random_crop: a part of an image is still of its class.
+        random_crop: a part of an image is still of its class. Where it is not, images are
+            shown whole: no centre crop either.
     """
 
     horizontal_flip: bool = True

@@ -101,11 +101,15 @@ class Module:
         """
         _check_one_of(name=name, directory=directory, handle=handle)
         if name is not None:
-            _check_not_given(rule=rule, signature=signature, output_key=output_key)
+            _check_not_given(
+                "a directory or a handle", rule=rule, signature=signature, output_key=output_key
+            )
             self.spec = finding.spec(name)
         else:
             place = handle if handle is not None else str(directory)
             kind = "tensorflow_hub" if handle is not None else _kind_of(Path(place))
+            if kind != "tensorflow_hub":
+                _check_not_given("a SavedModel", signature=signature, output_key=output_key)
             chosen = {"rule": rule, "signature": signature, "output_key": output_key}
             given = {key: value for key, value in chosen.items() if value is not None}
             self.spec = _FROM_FOLDERS[kind](place, **given)
@@ -356,12 +360,10 @@ def _check_one_of(**places: Any) -> None:
         )
 
 
-def _check_not_given(**options: Any) -> None:
+def _check_not_given(owner: str, **options: Any) -> None:
     given = [key for key, value in options.items() if value is not None]
     if given:
-        raise ConfigError(
-            f"{', '.join(given)} belong to a directory or a handle; a name stands for all of it"
-        )
+        raise ConfigError(f"{', '.join(given)} can only be given with {owner}; leave them out here")
 
 
 def _check_version(spec: ModuleSpec, version: str | None) -> None:

@@ -35,7 +35,7 @@ class AutoFinetuneStrategy(FinetuneStrategy):
 
     def __init__(
         self,
-        learning_rate: float = 1e-4,
+        learning_rate: float = 4e-4,
         *,
         layer_decay: float = 0.75,
         weight_decay: float = 0.01,

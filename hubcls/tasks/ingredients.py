@@ -130,7 +130,7 @@ def from_module(
         head_layers=(),
         is_pretrained=module.is_pretrained,
         is_frozen=not module.backbone.trainable,
-        preprocessing=_preprocessing(reader, module.preprocessing, module.backbone),
+        preprocessing=_preprocessing(reader, module.preprocessing, dataset, module.backbone),
         augmentation=_augmentation(reader, dataset),
         data_seed=None if reader is None else reader.random_seed,
         dataset=dataset,
@@ -175,7 +175,7 @@ def from_feature(
         is_pretrained=module is None or module.is_pretrained,
         # What `module.context(trainable=False)` leaves behind.
         is_frozen=module is not None and not module.backbone.trainable,
-        preprocessing=_preprocessing(reader, own, backbone),
+        preprocessing=_preprocessing(reader, own, dataset, backbone),
         augmentation=_augmentation(reader, dataset),
         data_seed=None if reader is None else reader.random_seed,
         dataset=dataset,
@@ -214,8 +214,12 @@ def _read_preprocessing(backbone: keras.Model) -> Preprocessing:
 def _preprocessing(
     reader: ImageClassificationReader | None,
     of_module: Preprocessing,
+    dataset: Dataset,
     backbone: keras.Model,
 ) -> Preprocessing:
+    if of_module.resize == "center_crop" and not dataset.info.keeps_label.random_crop:
+        # The crop would cut off what tells the classes apart.
+        of_module = of_module.replaced(resize="letterbox")
     merged = of_module if reader is None else reader.preprocessing(of_module)
     size, wanted = (merged.height, merged.width), tuple(backbone.input_shape[1:3])
     if wanted != (None, None) and size != wanted:

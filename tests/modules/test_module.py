@@ -229,7 +229,10 @@ def test_a_description_fits_on_a_screen(lite):
     [
         ({}, "exactly one of name, directory, handle; it got none"),
         ({"name": LITE, "handle": "x"}, "it got name, handle"),
-        ({"name": LITE, "signature": "serve"}, "signature belong to a directory or a handle"),
+        (
+            {"name": LITE, "signature": "serve"},
+            "signature can only be given with a directory or a handle",
+        ),
         ({"name": LITE, "input_size": 8}, "at least 32"),
         ({"name": LITE, "input_size": (64, 64, 3)}, "input_size must be"),
         ({"name": LITE, "input_size": 64.0}, "input_size must be"),

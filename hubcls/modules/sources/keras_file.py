@@ -10,9 +10,10 @@ from typing import Any
 
 import keras
 
-from hubcls.errors import ConfigError, WeightsError
+from hubcls.errors import BundleError, ConfigError, WeightsError
 from hubcls.modules.normalization import InputNormalization, normalised_input
 from hubcls.modules.sources.built import Built
+from hubcls.modules.sources.saved_model_layer import load_model
 from hubcls.modules.spec import InputRule, ModuleSpec, Paper
 from hubcls.preprocessing import Preprocessing
 
@@ -71,8 +72,8 @@ def build(spec: ModuleSpec, *, weights: str | Path | None, height: int, width: i
             "leave the argument out"
         )
     try:
-        saved = keras.models.load_model(spec.builder, compile=False)
-    except (ValueError, TypeError, OSError) as error:
+        saved = load_model(spec.builder)
+    except (BundleError, ValueError, TypeError, OSError) as error:
         raise WeightsError(f"{spec.builder} cannot be read as a Keras model: {error}") from error
     return Built(_on_image(saved, spec.preprocessing.replaced(height=height, width=width)))
 

@@ -12,8 +12,9 @@ import keras
 import numpy as np
 
 from hubcls.downloads.fetching import fetch, forget
-from hubcls.errors import ChecksumError, ConfigError, DownloadError, WeightsError
+from hubcls.errors import BundleError, ChecksumError, ConfigError, DownloadError, WeightsError
 from hubcls.home import modules_home
+from hubcls.modules.sources.saved_model_layer import load_model
 from hubcls.modules.spec import ModuleSpec, WeightSource
 
 
@@ -109,8 +110,8 @@ def _load_strictly(network: keras.Model, path: Path) -> None:
 
 def _fill_from_model(networks: Sequence[keras.Model], path: Path) -> keras.Model:
     try:
-        values = keras.models.load_model(path, compile=False).get_weights()
-    except (ValueError, TypeError, OSError) as error:
+        values = load_model(path).get_weights()
+    except (BundleError, ValueError, TypeError, OSError) as error:
         raise WeightsError(f"{path} cannot be read as a Keras model: {error}") from error
     shapes = [value.shape for value in values]
     for network in networks:

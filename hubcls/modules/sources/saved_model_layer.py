@@ -133,7 +133,7 @@ def load_model(path: str | Path) -> keras.Model:
     saved_model_files.unpack(Path(path))
     # Named here so that they are known in a process that has built no module.
     ours = {f"hubcls>{kind.__name__}": kind for kind in (InputNormalization, SavedModelLayer)}
-    return keras.saving.load_model(path, custom_objects=ours)
+    return keras.saving.load_model(path, custom_objects=ours, compile=False)
 
 
 def _adopted(layer: str, variable: tf.Variable, is_trainable: bool) -> keras.Variable:
