@@ -2,7 +2,7 @@
 
 Each run is the command that a user would type, in a process of its own; what is reported
 is read from the run's report.json. The table goes into docs/benchmarks.md between two
-markers; runs that are already in the work folder are not repeated.
+markers; runs that this very code has left in the work folder are not repeated.
 
     python benchmarks/strategies.py --work /tmp/strategies
 """
@@ -10,9 +10,10 @@ markers; runs that are already in the work folder are not repeated.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
-import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -45,7 +46,8 @@ def run(name: str, seed: int, work: Path) -> dict[str, Any]:
     """One run's test accuracy and wall time; done before, it is read back."""
     folder = work / f"{name}_{seed}"
     result = folder / "benchmark.json"
-    if not result.exists():
+    if not result.exists() or json.loads(result.read_text())["code"] != code():
+        shutil.rmtree(folder, ignore_errors=True)
         began = time.perf_counter()
         process = subprocess.run(
             [sys.executable, "-m", *command(name, seed, folder)], capture_output=True, text=True
@@ -55,7 +57,12 @@ def run(name: str, seed: int, work: Path) -> dict[str, Any]:
             raise SystemExit(process.stderr[-3000:])
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         accuracy = report["evaluations"]["test"]["scores"]["acc"]
-        measured = {"accuracy": accuracy, "seconds": seconds, "environment": report["environment"]}
+        measured = {
+            "accuracy": accuracy,
+            "seconds": seconds,
+            "environment": report["environment"],
+            "code": code(),
+        }
         result.write_text(json.dumps(measured), encoding="utf-8")
     found: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
     print(f"{name} seed {seed}: {found['accuracy']:.4f} in {found['seconds']:.0f} s", flush=True)
@@ -67,7 +74,7 @@ def table(results: dict[str, list[dict[str, Any]]], seeds: int) -> str:
     environment = next(iter(results.values()))[0]["environment"]
     spread_words = "one seed" if seeds == 1 else f"mean ± sd over {seeds} seeds"
     lines = [
-        f"Measured on {platform.processor() or platform.machine()}, {cores()} CPU cores, no GPU; "
+        f"Measured on {', '.join(environment['devices'])}, {cores()} CPU cores; "
         f"hubcls {environment['hubcls']}, Keras {environment['keras']}, "
         f"TensorFlow {environment['tensorflow']}, Python {environment['python']}.",
         "",
@@ -81,6 +88,13 @@ def table(results: dict[str, list[dict[str, Any]]], seeds: int) -> str:
         mean = statistics.mean(accuracies)
         lines.append(f"| {STRATEGIES[name]} | {mean:.4f}{spread} | {seconds:.0f} s |")
     return "\n".join(lines)
+
+
+def code() -> str:
+    """A hash of hubcls' source files: other code may give other numbers."""
+    package = DOCS.parents[1] / "hubcls"
+    files = sorted(package.rglob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def cores() -> int:

@@ -22,7 +22,7 @@ def datasets_home() -> Path:
 
 
 def cache_home() -> Path:
-    """What can be computed again: features, file inspections."""
+    """What can be made again: inspections of image files, unpacked SavedModels."""
     return home() / "cache"
 
 

@@ -1,6 +1,10 @@
-"""PaddleHub's flags of the two scripts beside this file."""
+"""What the two scripts beside this file share: PaddleHub's flags, and how an error is told."""
 
 import argparse
+import sys
+from collections.abc import Callable
+
+import hubcls as hub
 
 CHECKPOINT_DIR = "hubcls_finetune_ckpt"
 
@@ -24,3 +28,12 @@ def true_or_false(text: str) -> bool:
     if text.lower() not in words:
         raise argparse.ArgumentTypeError(f"must be True or False, not {text!r}")
     return words[text.lower()]
+
+
+def run_with_clear_errors(main: Callable[[], None]) -> None:
+    """Run a script; what its user has to change is one message, and exit status 2."""
+    try:
+        main()
+    except hub.HubclsError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,12 +1,12 @@
 """Fine-tune a module on a data set and measure it, with the flags of PaddleHub's demo.
 
-sh examples/image_classification/run_classifier.sh --module resnet50 --dataset flowers --num_epoch 1
+sh run_classifier.sh --module resnet50 --dataset flowers --num_epoch 1 --checkpoint_dir ckpt_flowers
 """
 
 import argparse
 import os
 
-from flags import add_common_flags, true_or_false
+from flags import add_common_flags, run_with_clear_errors, true_or_false
 
 import hubcls as hub
 
@@ -57,4 +57,4 @@ def describe_call(arguments: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_with_clear_errors(main)

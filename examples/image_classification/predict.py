@@ -11,7 +11,7 @@ import argparse
 import os
 from pathlib import Path
 
-from flags import add_common_flags
+from flags import add_common_flags, run_with_clear_errors
 from PIL import Image
 
 import hubcls as hub
@@ -60,4 +60,4 @@ def write_samples(arguments: argparse.Namespace) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    run_with_clear_errors(main)

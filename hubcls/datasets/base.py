@@ -42,7 +42,7 @@ class Split:
         images: paths, or uint8 [N, H, W, C] with C in {1, 3}.
         labels: int64 [N].
         needs_pillow: bool [N]; True for files that TensorFlow would not decode rightly.
-            All False when left out.
+            When left out, all True for paths: whatever they are, Pillow reads them right.
     """
 
     images: tuple[str, ...] | NDArray[np.uint8]
@@ -67,7 +67,8 @@ class Split:
         count = len(self.images)
         object.__setattr__(self, "labels", np.asarray(self.labels, np.int64))
         if len(self.needs_pillow) == 0:
-            object.__setattr__(self, "needs_pillow", np.zeros(count, np.bool_))
+            is_unknown = not isinstance(self.images, np.ndarray)
+            object.__setattr__(self, "needs_pillow", np.full(count, is_unknown, np.bool_))
         if self.labels.shape != (count,) or self.needs_pillow.shape != (count,):
             raise DataError(
                 f"{count} images came with labels of shape {list(self.labels.shape)} "
@@ -76,11 +77,6 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.images)
-
-    @property
-    def is_in_memory(self) -> bool:
-        """Whether `images` is an array rather than paths."""
-        return isinstance(self.images, np.ndarray)
 
     def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> Split:
         """The examples at `indices`, in that order."""
@@ -148,8 +144,9 @@ class DatasetInfo:
 class Dataset:
     """Labelled images in splits; PaddleHub's `BaseDataset` in shape.
 
-    Make one of your own arrays or paths:
+    Make one of your own arrays:
     `Dataset(DatasetInfo("mine", ("cat", "dog")), {"train": Split(images, labels)})`.
+    For files, `ImageFolder`, `ImageList` and `ImageTable` check every one of them first.
     """
 
     info: DatasetInfo

@@ -1,7 +1,8 @@
 """How good a classifier is, and what it says: evaluation, prediction, report, TensorBoard."""
 
-from hubcls.evaluation.evaluating import Evaluation, evaluate, predict_logits
-from hubcls.evaluation.history import append_history, read_history, write_history
+from hubcls.evaluation.evaluating import Evaluation, evaluate
+from hubcls.evaluation.history import write_history
+from hubcls.evaluation.outputs import compute_outputs
 from hubcls.evaluation.predicting import Images, listed_images, predict
 from hubcls.evaluation.report import Report, environment, write_report
 from hubcls.evaluation.visualization import Visualization
@@ -11,13 +12,11 @@ __all__ = [
     "Images",
     "Report",
     "Visualization",
-    "append_history",
+    "compute_outputs",
     "environment",
     "evaluate",
     "listed_images",
     "predict",
-    "predict_logits",
-    "read_history",
     "write_history",
     "write_report",
 ]

@@ -11,12 +11,12 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from hubcls.classification.metrics import compute, confusion, find_metric, per_class
 from hubcls.classification.problem import Problem
 from hubcls.datasets.base import Split
 from hubcls.errors import ConfigError
+from hubcls.evaluation.outputs import batch_size_for, compute_outputs
 from hubcls.pipeline.building import evaluation_batches
 from hubcls.preprocessing import Preprocessing
 
@@ -60,7 +60,6 @@ def evaluate(
     batch_size: int,
     metrics: Sequence[str] = ("accuracy",),
     phase: str = "val",
-    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Evaluation:
     """Judge every example of a split.
 
@@ -71,8 +70,7 @@ def evaluate(
         preprocessing: how an image becomes the model's input.
         batch_size: over all devices together; the result does not depend on it.
         metrics: names from `hubcls.classification.metrics.names()`, the main one first.
-        phase: the split's name, for the report.
-        callbacks: told about each batch, for progress bars.
+        phase: the split's name, for the report and the progress bar.
 
     Raises:
         ConfigError: the split is empty, or the model has another number of classes.
@@ -91,7 +89,7 @@ def evaluate(
     start = time.perf_counter()
     size = batch_size_for(model, min(batch_size, len(split)))
     batches = evaluation_batches(split, preprocessing, batch_size=size)
-    logits = predict_logits(model, batches, len(split), callbacks=callbacks)
+    logits = compute_outputs(model, batches, len(split), title=f"evaluating {phase}")
     seconds = time.perf_counter() - start
     return Evaluation(
         phase=phase,
@@ -103,42 +101,6 @@ def evaluate(
         seconds=seconds,
         images_per_second=len(split) / seconds,
     )
-
-
-def predict_logits(
-    model: keras.Model,
-    batches: tf.data.Dataset,
-    count: int,
-    *,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
-) -> npt.NDArray[np.float32]:
-    """Logits of the first `count` images, float32 [count, C], in order.
-
-    Args:
-        model: images to logits, on one device or under a distribution strategy.
-        batches: images [B, H, W, 3], all of one size: the last batch is padded, so that
-            the model is traced once and no replica gets an empty share.
-        count: how many images there are without the padding.
-        callbacks: Keras callbacks of `predict`.
-
-    Raises:
-        ConfigError: there are fewer images than `count`.
-    """
-    logits = np.asarray(
-        model.predict(batches, verbose=0, callbacks=list(callbacks)), dtype=np.float32
-    )
-    if len(logits) < count:
-        raise ConfigError(f"{count} images were announced, but only {len(logits)} came")
-    return logits[:count]
-
-
-def batch_size_for(model: keras.Model, batch_size: int) -> int:
-    """The next batch size that all replicas of a distributed model share equally.
-
-    A replica without images crashes on the CPU, and gives NaN elsewhere.
-    """
-    replicas = int(model.distribute_strategy.num_replicas_in_sync)
-    return -(-batch_size // replicas) * replicas
 
 
 def as_json(value: Any) -> Any:

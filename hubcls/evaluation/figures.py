@@ -124,17 +124,12 @@ def confusion_side(num_classes: int) -> float:
     return min(10.0, 4.0 + 0.2 * num_classes)
 
 
-def sample_figure(
-    images: npt.NDArray[np.uint8],
-    labels: Sequence[str],
-    predictions: Sequence[str] | None = None,
-) -> Figure:
-    """Images in a grid with their class below, and the predicted one where it differs.
+def sample_figure(images: npt.NDArray[np.uint8], labels: Sequence[str]) -> Figure:
+    """Images in a grid with their class below.
 
     Args:
         images: uint8 [N, H, W, 3], N at least 1.
         labels: N class names.
-        predictions: N class names.
     """
     columns = min(len(images), 8)
     rows = math.ceil(len(images) / columns)
@@ -144,17 +139,13 @@ def sample_figure(
     grid = figure.subplots(rows, columns, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    for place, (axes, image) in enumerate(zip(grid.flat, images, strict=False)):
-        label = _shortened(labels[place])
-        caption, colour = label, "black"
-        if predictions is not None and predictions[place] != labels[place]:
-            caption = f"{label}\ntaken for {_shortened(predictions[place])}"
-            colour = VERMILLION
+    # The grid may have more places than there are images.
+    for axes, image, label in zip(grid.flat, images, labels, strict=False):
         axes.imshow(image, interpolation="nearest")
         # Below the image, where axes.set_xlabel would stand if the frame were drawn.
         axes.text(
-            0.5, -0.04, caption, transform=axes.transAxes, ha="center", va="top",
-            fontsize=8, color=colour, fontfamily=font_families(),
+            0.5, -0.04, _shortened(label), transform=axes.transAxes, ha="center", va="top",
+            fontsize=8, fontfamily=font_families(),
         )  # fmt: skip
     return figure
 

@@ -29,28 +29,3 @@ def write_history(path: Path, rows: Sequence[Mapping[str, Value]]) -> Path:
     writer.writeheader()
     writer.writerows(rows)
     return write_file(path, text.getvalue())
-
-
-def append_history(path: Path, row: Mapping[str, Value]) -> Path:
-    """Add a row at the end; the file is made when missing, new columns when needed."""
-    return write_history(path, [*read_history(path), row])
-
-
-def read_history(path: Path) -> list[dict[str, Value]]:
-    """The rows, numbers as numbers, without the empty cells; none when there is no file."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            {name: _value(cell) for name, cell in row.items() if cell}
-            for row in csv.DictReader(file)
-        ]
-
-
-def _value(cell: str) -> Value:
-    for kind in (int, float):
-        try:
-            return kind(cell)
-        except ValueError:
-            continue
-    return cell

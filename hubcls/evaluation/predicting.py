@@ -13,7 +13,7 @@ from PIL import Image
 from hubcls.classification.predictions import Prediction, decode
 from hubcls.datasets.folder import images_under
 from hubcls.errors import DataError
-from hubcls.evaluation.evaluating import batch_size_for, predict_logits
+from hubcls.evaluation.outputs import batch_size_for, compute_outputs
 from hubcls.pipeline.building import image_batches
 from hubcls.preprocessing import Preprocessing
 
@@ -29,7 +29,6 @@ def predict(
     class_names: Sequence[str],
     top_k: int = 1,
     batch_size: int = 32,
-    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> list[Prediction]:
     """What each image shows, in the order given.
 
@@ -40,7 +39,6 @@ def predict(
         class_names: name of each logit.
         top_k: how many classes each prediction lists.
         batch_size: images at a time; fewer images make a smaller batch.
-        callbacks: told about each batch, for progress bars.
 
     Returns:
         One prediction for each image; its source is the path, or the place in the input.
@@ -53,7 +51,7 @@ def predict(
         return []
     size = batch_size_for(model, min(batch_size, len(listed)))
     batches, count = image_batches(listed, preprocessing, size)
-    logits = predict_logits(model, batches, count, callbacks=callbacks)
+    logits = compute_outputs(model, batches, count, title="predicting")
     sources = [
         str(image) if isinstance(image, str | Path) else str(place)
         for place, image in enumerate(listed)

@@ -32,8 +32,6 @@ from hubcls.writing import write_file
 FORMAT = 1
 JSON_FILE = "report.json"
 PNG_FILE = "report.png"
-# Columns of the history that are neither losses nor scores.
-_FACTS = {"learning_rate", "images_per_second"}
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def _headline(report: Report) -> str:
 
 def _metric_names(history: Sequence[Mapping[str, Value]]) -> list[str]:
     metrics = [column.partition("/")[2] for row in history for column in row if "/" in column]
-    return [name for name in dict.fromkeys(metrics) if name not in _FACTS]
+    return list(dict.fromkeys(metrics))
 
 
 def _device_name(device: tf.config.PhysicalDevice) -> str:

@@ -58,7 +58,6 @@ class Visualization:
         labels: Sequence[str],
         *,
         step: int,
-        predictions: Sequence[str] | None = None,
     ) -> None:
         """The first 32 images as one picture, with their classes as captions.
 
@@ -67,21 +66,16 @@ class Visualization:
             images: uint8 [N, H, W, 3], RGB.
             labels: N class names.
             step: of the run.
-            predictions: N class names; one that differs from the label is shown in red.
 
         Raises:
-            ConfigError: the numbers of images, labels and predictions differ.
+            ConfigError: there are no images, or not as many labels.
         """
-        counts = {len(images), len(labels), len(labels if predictions is None else predictions)}
-        if len(counts) > 1 or 0 in counts:
+        if len(images) != len(labels) or len(images) == 0:
             raise ConfigError(
-                f"as many labels and predictions as images are needed, found {sorted(counts)}"
+                f"images are needed, and as many labels: found {len(images)} and {len(labels)}"
             )
-        chosen = slice(0, MOST_IMAGES)
-        some_predictions = None if predictions is None else predictions[chosen]
-        self._picture(
-            tag, png(sample_figure(images[chosen], labels[chosen], some_predictions)), step
-        )
+        figure = sample_figure(images[:MOST_IMAGES], labels[:MOST_IMAGES])
+        self._picture(tag, png(figure), step)
 
     def confusion_matrix(
         self,

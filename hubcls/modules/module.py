@@ -188,9 +188,11 @@ class Module:
             top_k: number of classes for each image, best first.
 
         Raises:
-            ConfigError: the weights have no head.
+            ConfigError: the weights have no head, or `top_k` is below 1.
             DataError: an image cannot be read.
         """
+        if top_k < 1:
+            raise ConfigError(f"top_k must be at least 1, not {top_k}")
         if self._built.head is None:
             raise ConfigError(
                 f"{self.name} with weights={self.weights!r} has no classification head, so it "

@@ -32,7 +32,8 @@ class ImageClassificationReader:
 
     Whatever is left out is as the module and the data set want it. PaddleHub's reader
     stretched every image and normalised it itself; ours follows the module's resize rule,
-    and the module's first layer normalises. A stated `channel_order`, `images_mean` or
+    except that images whose label a crop would change are shown whole, and the module's
+    first layer normalises. A stated `channel_order`, `images_mean` or
     `images_std` is only compared with the module's.
     """
 
@@ -63,7 +64,8 @@ class ImageClassificationReader:
             data_augmentation: None augments training images as far as the data set keeps
                 its labels; True augments them in full; False never does.
             random_seed: of order and augmentation; None means the run's seed.
-            resize: "center_crop", "stretch" or "letterbox"; None means the module's.
+            resize: "center_crop", "stretch" or "letterbox"; None means the module's, but
+                "letterbox" in the place of a crop that would change the data set's labels.
             interpolation: "bilinear" or "bicubic"; None means the module's.
             augmentation: exactly what to change in training images.
 
@@ -86,7 +88,7 @@ class ImageClassificationReader:
         # Wrong sizes, rules and channel orders are refused here.
         Preprocessing(**{"height": 1, "width": 1, **self._stated()})
 
-    def preprocessing(self, of_module: Preprocessing) -> Preprocessing:
+    def preprocessing(self, of_module: Preprocessing, info: DatasetInfo) -> Preprocessing:
         """The module's preprocessing with the size, rule and interpolation stated here.
 
         Raises:
@@ -105,7 +107,7 @@ class ImageClassificationReader:
                 + "\n  ".join(wrong)
                 + "\n  Leave these out: the module's own first layer normalises."
             )
-        return of_module.replaced(**stated)
+        return shown_whole(of_module, info).replaced(**stated)
 
     def augmentation(self, info: DatasetInfo) -> Augmentation | None:
         """What training changes at random in the images of a data set; None is nothing."""
@@ -181,10 +183,10 @@ class ImageClassificationReader:
         return _cut(named, len(stream.split), batch_size)
 
     def _evaluation(self, phase: str, batch_size: int, shuffle: bool) -> Iterator[_Named]:
-        split = self._dataset().split(phase)
+        split, preprocessing = self._dataset().split(phase), self._own_preprocessing()
         if shuffle:
             split = split.subset(np.random.default_rng(self._seed()).permutation(len(split)))
-        batches = evaluation_batches(split, self._own_preprocessing(), batch_size=batch_size)
+        batches = evaluation_batches(split, preprocessing, batch_size=batch_size)
         named = (
             {"image": images, "label": split.labels[start : start + batch_size]}
             for start, images in zip(
@@ -211,7 +213,11 @@ class ImageClassificationReader:
     def _own_preprocessing(self) -> Preprocessing:
         if self.image_width is None:
             raise ConfigError("data_generator needs a size; pass image_width and image_height")
-        return Preprocessing(**self._stated())
+        stated = self._stated()
+        usual = Preprocessing(stated["height"], stated["width"])
+        if self.dataset is not None:
+            usual = shown_whole(usual, self.dataset.info)
+        return usual.replaced(**stated)
 
     def _stated(self) -> dict[str, Any]:
         """What was given, under Preprocessing's names."""
@@ -225,6 +231,13 @@ class ImageClassificationReader:
             "interpolation": self.interpolation,
         }
         return {name: value for name, value in stated.items() if value is not None}
+
+
+def shown_whole(preprocessing: Preprocessing, info: DatasetInfo) -> Preprocessing:
+    """Without the centre crop where it would cut off what tells the classes apart."""
+    if preprocessing.resize == "center_crop" and not info.keeps_label.random_crop:
+        return preprocessing.replaced(resize="letterbox")
+    return preprocessing
 
 
 def _refuse_wrong(reader: ImageClassificationReader) -> None:

@@ -84,6 +84,15 @@ _INSTEAD = {
 }
 
 
+_ALONE = (
+    "clipnorm",
+    "global_clipnorm",
+    "clipvalue",
+    "gradient_accumulation_steps",
+    "ema_overwrite_frequency",
+)
+
+
 def names() -> tuple[str, ...]:
     """The names of all optimizers."""
     return tuple(_CHOICES)
@@ -111,6 +120,23 @@ def check_optimizer(name: str, options: Mapping[str, Any]) -> None:
             wrong.append(f"{option} is unknown; it takes {', '.join(near)}")
     if wrong:
         raise ConfigError(f"options of the optimizer {name!r} are wrong:\n  " + "\n  ".join(wrong))
+
+
+def check_for_replicas(optimizer: keras.optimizers.Optimizer) -> None:
+    """Refuse what Keras 3.15 does wrongly, or not at all, on several devices at once.
+
+    It clips each device's own gradients; accumulation and overwriting averages crash.
+
+    Raises:
+        ConfigError: the optimizer does any of it; says what to take instead.
+    """
+    wrong = [f"{name}: use {_INSTEAD[name]}" for name in _ALONE if getattr(optimizer, name, None)]
+    if wrong:
+        raise ConfigError(
+            "this strategy's optimizer has options that fail on several devices:\n  "
+            + "\n  ".join(wrong)
+            + '\n  Or train on one: RunConfig(distribution="one_device").'
+        )
 
 
 def build_optimizer(

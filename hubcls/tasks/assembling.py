@@ -17,6 +17,7 @@ from hubcls.errors import ConfigError, DataError
 from hubcls.pipeline.building import TrainingStream
 from hubcls.strategies.base import Plan, PlanRequest, TrainableGroup
 from hubcls.strategies.loss_scaling import AgreedLossScaling
+from hubcls.strategies.optimizers import check_for_replicas
 from hubcls.tasks.ingredients import Head, Ingredients
 from hubcls.training.devices import distribution, dtype_policy, synchronize_batch_norm
 from hubcls.training.run_config import RunConfig
@@ -71,7 +72,7 @@ def assemble(ingredients: Ingredients, config: RunConfig, head: Head) -> Assembl
                 is_pretrained=ingredients.is_pretrained,
             )
         )
-        _compile(classifier, plan, ingredients, config)
+        _compile(classifier, plan, ingredients, config, devices.num_replicas_in_sync)
         # Every variable that any epoch trains gets its slots now: a run resumed with more
         # epochs finds them, and opening a layer later does not rebuild the optimizer.
         # Gradual unfreezing has at most as many blocks, and so epochs, as there are layers.
@@ -147,9 +148,15 @@ def _stream(ingredients: Ingredients, config: RunConfig, replicas: int) -> Train
 
 
 def _compile(
-    classifier: keras.Model, plan: Plan, ingredients: Ingredients, config: RunConfig
+    classifier: keras.Model,
+    plan: Plan,
+    ingredients: Ingredients,
+    config: RunConfig,
+    replicas: int,
 ) -> None:
     optimizer = plan.optimizer
+    if replicas > 1:
+        check_for_replicas(optimizer)
     if config.ema is not None:
         optimizer.use_ema, optimizer.ema_momentum = True, config.ema
     if any(layer.compute_dtype == "float16" for layer in classifier.layers):

@@ -52,7 +52,7 @@ def identity(
 def config_values(
     ingredients: Ingredients, assembly: Assembly, config: RunConfig, head: Head
 ) -> dict[str, Any]:
-    """Everything needed to repeat a run, as plain YAML types."""
+    """Every setting of a run, as plain YAML types."""
     info = ingredients.dataset.info
     return {
         "module": {
@@ -67,7 +67,11 @@ def config_values(
             "class_names": list(info.class_names),
             "fingerprint": assembly.stream.split.fingerprint(),
         },
-        "task": {**head.as_dict(), "augmentation": str(ingredients.augmentation)},
+        "task": {
+            **head.as_dict(),
+            "augmentation": str(ingredients.augmentation),
+            "data_seed": assembly.stream.seed,
+        },
         "run": {
             **config.as_dict(),
             "num_epoch": assembly.progress.num_epoch,

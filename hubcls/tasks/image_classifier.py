@@ -25,20 +25,19 @@ from hubcls.pipeline.reader import ImageClassificationReader
 from hubcls.progress import progress as progress_bar
 from hubcls.tasks.assembling import Assembly, assemble
 from hubcls.tasks.describing import config_values, finished_line, identity, run_line
-from hubcls.tasks.handlers import DEFAULTS
+from hubcls.tasks.hooked import HookedTask
 from hubcls.tasks.ingredients import Head, Metrics, gathered, metric_names
 from hubcls.tasks.probe_start import start_from_probe
 from hubcls.tasks.reporting import show_config_and_samples, write_reports
-from hubcls.tasks.run_folder import RunFolder
+from hubcls.tasks.run_folder import RunFolder, take_over
 from hubcls.training.checkpoints import restore_weights, save_state
 from hubcls.training.devices import hide_gpus
 from hubcls.training.fitting import Fitting, averaged_weights, fit
-from hubcls.training.hooks import Handler, TaskHooks
 from hubcls.training.run_config import RunConfig
 from hubcls.training.run_state import RunProgress, RunState, Score
 
 
-class ImageClassifierTask:
+class ImageClassifierTask(HookedTask):
     """A classifier in the making: module, data set and settings, and the run they give.
 
     Example:
@@ -88,6 +87,7 @@ class ImageClassifierTask:
         Raises:
             ConfigError: the parts do not make a whole, or a metric is unknown.
         """
+        super().__init__()
         show_logs()
         self.config = config or RunConfig()
         if not self.config.use_cuda:
@@ -95,16 +95,15 @@ class ImageClassifierTask:
             hide_gpus()
         self.metrics = metric_names(metrics_choices)
         self.ingredients = gathered(module, dataset, feature, data_reader, num_classes)
-        self.hooks_of_task = TaskHooks()
-        for event, handler in DEFAULTS.items():
-            self.hooks_of_task.add(event, "default", handler)
         self.phase = "train"
-        self._head = Head(tuple(hidden_units or ()), dropout, self.metrics)
+        self._head = Head.checked(hidden_units, dropout, self.metrics)
         self._folder = RunFolder(self.config.folder)
         self._advance: Callable[[int], None] = lambda _: None
         self._last_state = RunState(0, 0, 0, {}, 0, 0.0)
         # Whether the classifier holds weights of this run: trained, probed or restored.
         self._has_weights = False
+        # The state that they were restored from and no step has been trained on yet.
+        self._restored_from: Path | None = None
         self._loaded: tuple[int, Bundle] | None = None
 
     # What is built on first use
@@ -145,10 +144,7 @@ class ImageClassifierTask:
             CheckpointError: `checkpoint_dir` holds another run.
             TrainingError: the loss is not finite.
         """
-        if not self.ingredients.dataset.has("val"):
-            raise ConfigError(
-                "finetune_and_eval needs a validation split; call finetune() without one"
-            )
+        self._check_validation(True)
         self._run(evaluates=True)
         if not self._folder.has_best_model:
             # Whatever was taken out (the default hooks, say), something is measured.
@@ -162,9 +158,19 @@ class ImageClassifierTask:
         logger.info("TensorBoard: tensorboard --logdir %s", folder.visualization)
         return results
 
-    def finetune(self) -> None:
-        """Fine-tune without evaluation; the last weights become the best model."""
-        if self._run(evaluates=False):
+    def finetune(self, do_eval: bool = False) -> None:
+        """Fine-tune; the last weights become the best model.
+
+        Args:
+            do_eval: measure on validation as well and keep the best model, not the last.
+
+        Raises:
+            ConfigError: early stopping is asked for, but nothing is to be evaluated.
+            CheckpointError: `checkpoint_dir` holds another run.
+            TrainingError: the loss is not finite.
+        """
+        self._check_validation(do_eval)
+        if self._run(evaluates=do_eval) and not (do_eval and self._folder.has_best_model):
             self.save_best_model()
 
     def eval(self, phase: str = "dev", load_best_model: bool = False) -> Evaluation:
@@ -200,6 +206,8 @@ class ImageClassifierTask:
         load_best_model: bool = True,
         return_result: bool = False,
         batch_size: int | None = None,
+        label_list: Sequence[str] | None = None,
+        accelerate_mode: bool = True,
     ) -> list[Prediction] | list[str]:
         """Name what images show.
 
@@ -209,12 +217,15 @@ class ImageClassifierTask:
             load_best_model: use the best model, as PaddleHub does, not the current weights.
             return_result: give class names alone, as PaddleHub does.
             batch_size: images per step; None is the config's.
+            label_list: other names for the classes, in their order.
+            accelerate_mode: PaddleHub's argument; prediction always runs compiled.
 
         Returns:
             One prediction an image, in order.
 
         Raises:
             CheckpointError: nothing has been trained yet.
+            ConfigError: `label_list` has not one name for each class.
             DataError: an image is missing or cannot be read.
         """
         with self._phase("predict"), self._weights(best=load_best_model) as model:
@@ -224,7 +235,7 @@ class ImageClassifierTask:
                 model,
                 data,
                 preprocessing=self.ingredients.preprocessing,
-                class_names=self.ingredients.problem.class_names,
+                class_names=self._names(label_list),
                 top_k=top_k,
                 batch_size=batch_size or self.config.batch_size,
             )
@@ -253,8 +264,8 @@ class ImageClassifierTask:
         if found is None:
             return False
         restore_weights(self._folder.state, self.classifier)
-        self._take_over(found)
-        self._has_weights = True
+        take_over(self.progress, found, max_seconds=self.config.max_seconds)
+        self._has_weights, self._restored_from = True, self._folder.state
         return True
 
     def save_best_model(self) -> Path:
@@ -262,39 +273,27 @@ class ImageClassifierTask:
         with averaged_weights(self.classifier):
             return self._save_bundle(self._folder.best_model, self.classifier)
 
-    def save_inference_model(self, dirname: str | Path) -> Path:
+    def save_inference_model(
+        self,
+        dirname: str | Path,
+        model_filename: str | None = None,
+        params_filename: str | None = None,
+    ) -> Path:
         """Write the best model as a bundle of its own.
 
         The bundle needs nothing else: `hubcls.load(dirname).predict(images)`.
 
+        Args:
+            dirname: the bundle's folder.
+            model_filename: PaddleHub's argument; a bundle's files have fixed names.
+            params_filename: likewise.
+
         Raises:
             CheckpointError: nothing has been trained yet.
         """
+        if model_filename is not None or params_filename is not None:
+            logger.warning("model_filename and params_filename have no effect in hubcls")
         return self._save_bundle(Path(dirname), self._best_bundle().model)
-
-    # Hooks
-
-    def add_hook(self, hook_type: str, name: str | None = None, func: Handler | None = None) -> str:
-        """Call `func` at an event, after the hooks that are there; see `hubcls.training.EVENTS`.
-
-        Raises:
-            ConfigError: unknown event, name taken, or wrong number of arguments.
-        """
-        if func is None:
-            raise ConfigError("add_hook needs func, the function to call")
-        return self.hooks_of_task.add(hook_type, name, func)
-
-    def delete_hook(self, hook_type: str, name: str) -> None:
-        """Take a hook off; "default" names the task's own."""
-        self.hooks_of_task.delete(hook_type, name)
-
-    def modify_hook(self, hook_type: str, name: str, func: Handler) -> None:
-        """Put `func` in the place of a hook; "default" names the task's own."""
-        self.hooks_of_task.modify(hook_type, name, func)
-
-    def hooks_info(self, show_default: bool = False) -> str:
-        """All hooks with their sources, as text."""
-        return self.hooks_of_task.info(show_default=show_default)
 
     # What handlers and the training loop call
 
@@ -356,7 +355,7 @@ class ImageClassifierTask:
         """Train what is left to train; whether there was anything."""
         assembly, progress = self._assembly, self.progress
         self._fire("build_env_end_event")
-        resumed = not self._has_weights and self._resume()
+        self._resume()
         if self._has_weights and (progress.is_finished or progress.step >= progress.total_steps):
             logger.info("%s", finished_line(assembly, self.config))
             return False
@@ -369,26 +368,30 @@ class ImageClassifierTask:
         with progress_bar(progress.total_steps - progress.step, "fine-tuning", "step") as advance:
             self._advance = advance
             try:
-                fit(self._fitting(evaluates=evaluates, resumed=resumed))
+                fit(self._fitting(evaluates=evaluates))
             finally:
                 self._advance = lambda _: None
+                self._restored_from = None
         self._fire("save_ckpt_interval_event")
         self._fire("finetune_end_event", [self._last_state])
         return True
 
-    def _resume(self) -> bool:
-        """Go on with the run in the folder, as `config.resume` says; whether there is one."""
+    def _resume(self) -> None:
+        """Go on with the run in the folder, or start over, as `config.resume` says."""
+        if self._restored_from is not None and self.config.resume is False:
+            raise CheckpointError(
+                f"resume=False starts over, but this task has taken over the run in "
+                f"{self.config.folder} already, to evaluate or predict with it; make a new task"
+            )
+        if self._has_weights:
+            return
         if self.config.resume is False:
             self._folder.remove_run()
-            return False
-        if self.load_checkpoint():
-            return True
-        if self.config.resume is True:
+        elif not self.load_checkpoint() and self.config.resume is True:
             raise CheckpointError(
                 f"resume=True, but {self.config.folder} holds no run; "
                 "check checkpoint_dir, or pass resume='auto'"
             )
-        return False
 
     def _start(self, *, evaluates: bool) -> None:
         """Do what comes before the first step, and save it: a kill then repeats nothing."""
@@ -401,6 +404,17 @@ class ImageClassifierTask:
             self._fire("eval_interval_event")
         self.progress.seconds += time.perf_counter() - began
         self._fire("save_ckpt_interval_event")
+
+    def _check_validation(self, evaluates: bool) -> None:
+        if self.config.early_stopping is not None and not evaluates:
+            raise ConfigError(
+                "early_stopping needs evaluations: call finetune_and_eval() or "
+                "finetune(do_eval=True), or leave early_stopping out"
+            )
+        if evaluates and not self.ingredients.dataset.has("val"):
+            raise ConfigError(
+                "finetune_and_eval needs a validation split; call finetune() without one"
+            )
 
     @contextlib.contextmanager
     def _phase(self, phase: str) -> Iterator[None]:
@@ -424,7 +438,16 @@ class ImageClassifierTask:
         with averaged_weights(self.classifier):
             yield self.classifier
 
-    def _fitting(self, *, evaluates: bool, resumed: bool) -> Fitting:
+    def _names(self, label_list: Sequence[str] | None) -> tuple[str, ...]:
+        names = self.ingredients.problem.class_names
+        if label_list is not None and len(label_list) != len(names):
+            raise ConfigError(
+                f"label_list has {len(label_list)} names for {len(names)} classes: "
+                f"{', '.join(names)}"
+            )
+        return names if label_list is None else tuple(label_list)
+
+    def _fitting(self, *, evaluates: bool) -> Fitting:
         assembly = self._assembly
         return Fitting(
             model=assembly.classifier,
@@ -436,11 +459,8 @@ class ImageClassifierTask:
             class_weights=assembly.class_weights,
             listener=self,
             evaluates=evaluates,
-            resumed_from=self._folder.state if resumed else None,
+            resumed_from=self._restored_from,
         )
-
-    def _fire(self, event: str, *arguments: Any) -> None:
-        self.hooks_of_task.fire(event, self, *arguments)
 
     def _as_run_state(self, evaluation: Evaluation) -> RunState:
         metrics = {"loss": evaluation.loss, **evaluation.scores}
@@ -455,17 +475,6 @@ class ImageClassifierTask:
             run_examples=examples,
             run_time_used=seconds,
         )
-
-    def _take_over(self, found: RunProgress) -> None:
-        mine = self.progress
-        goes_on = mine.num_epoch > found.num_epoch or (
-            found.stop_reason.startswith("max_seconds")
-            and (self.config.max_seconds is None or self.config.max_seconds > found.seconds)
-        )
-        mine.step, mine.seconds = found.step, found.seconds
-        mine.evaluations, mine.history = found.evaluations, found.history
-        mine.is_finished = found.is_finished and not goes_on
-        mine.stop_reason = found.stop_reason if mine.is_finished else ""
 
     def _best_bundle(self) -> Bundle:
         if not self._folder.has_best_model:

@@ -67,6 +67,24 @@ class Head:
     dropout: float
     metrics: tuple[str, ...]
 
+    @classmethod
+    def checked(
+        cls, hidden_units: Sequence[int] | None, dropout: float, metrics: tuple[str, ...]
+    ) -> Head:
+        """A head of these parts.
+
+        Raises:
+            ConfigError: `hidden_units` is no sequence of whole numbers above 0.
+        """
+        units = () if hidden_units is None else hidden_units
+        if not isinstance(units, Sequence) or any(
+            type(width) is not int or width < 1 for width in units
+        ):
+            raise ConfigError(
+                f"hidden_units must be widths such as [256] or [512, 128], not {hidden_units!r}"
+            )
+        return cls(tuple(units), dropout, metrics)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain YAML types, under the names of ImageClassifierTask's arguments."""
         return {
@@ -88,7 +106,14 @@ def gathered(
     Raises:
         ConfigError: a part is missing, or there is one too many.
     """
-    dataset = dataset or (None if reader is None else reader.dataset)
+    _check_kinds(module, dataset)
+    of_reader = None if reader is None else reader.dataset
+    if dataset is not None and of_reader is not None and dataset is not of_reader:
+        raise ConfigError(
+            f"dataset is {dataset.info.name}, but data_reader brings {of_reader.info.name}; "
+            "give one of them"
+        )
+    dataset = dataset or of_reader
     if dataset is None:
         raise ConfigError(
             "ImageClassifierTask needs a data set: dataset=..., or "
@@ -101,6 +126,16 @@ def gathered(
     if module is not None:
         return from_module(module, dataset, reader, num_classes)
     return from_feature(feature, dataset, reader, num_classes)
+
+
+def _check_kinds(module: object, dataset: object) -> None:
+    if module is not None and not isinstance(module, Module):
+        raise ConfigError(f"module must be a hubcls.Module(name=...), not {module!r}")
+    if dataset is not None and not isinstance(dataset, Dataset):
+        raise ConfigError(
+            "dataset must be a data set such as hubcls.datasets.Digits() or "
+            f"hubcls.datasets.ImageFolder(path), not {dataset!r}"
+        )
 
 
 def metric_names(choices: Metrics | None) -> tuple[str, ...]:
@@ -217,10 +252,7 @@ def _preprocessing(
     dataset: Dataset,
     backbone: keras.Model,
 ) -> Preprocessing:
-    if of_module.resize == "center_crop" and not dataset.info.keeps_label.random_crop:
-        # The crop would cut off what tells the classes apart.
-        of_module = of_module.replaced(resize="letterbox")
-    merged = of_module if reader is None else reader.preprocessing(of_module)
+    merged = (reader or ImageClassificationReader()).preprocessing(of_module, dataset.info)
     size, wanted = (merged.height, merged.width), tuple(backbone.input_shape[1:3])
     if wanted != (None, None) and size != wanted:
         raise ConfigError(

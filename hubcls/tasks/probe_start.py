@@ -7,11 +7,12 @@ import numpy as np
 
 from hubcls.classification.classifier import LOGITS_NAME, is_linear_head, set_linear_head
 from hubcls.datasets.base import Split
+from hubcls.evaluation.outputs import compute_outputs
 from hubcls.logs import logger
 from hubcls.pipeline.building import evaluation_batches
 from hubcls.tasks.assembling import Assembly
 from hubcls.tasks.ingredients import Ingredients
-from hubcls.training.probing import extract_features, solve_probe
+from hubcls.training.probing import solve_probe
 
 
 def start_from_probe(assembly: Assembly, ingredients: Ingredients) -> bool:
@@ -34,16 +35,16 @@ def start_from_probe(assembly: Assembly, ingredients: Ingredients) -> bool:
             assembly.classifier.input, assembly.classifier.get_layer(LOGITS_NAME).input
         )
 
-    def of(split: Split) -> tuple[np.ndarray, np.ndarray]:
+    def of(phase: str, split: Split) -> tuple[np.ndarray, np.ndarray]:
         batches = evaluation_batches(
             split, ingredients.preprocessing, batch_size=assembly.stream.batch_size
         )
-        return extract_features(features, batches, len(split)), split.labels
+        title = f"linear probe: features of {phase}"
+        return compute_outputs(features, batches, len(split), title=title), split.labels
 
-    logger.info("linear probe: features of %d images", len(assembly.stream.split))
     probe = solve_probe(
-        of(assembly.stream.split),
-        of(ingredients.dataset.split("val")),
+        of("train", assembly.stream.split),
+        of("val", ingredients.dataset.split("val")),
         num_classes=ingredients.problem.num_classes,
         class_weights=assembly.class_weights,
     )

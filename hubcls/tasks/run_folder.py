@@ -67,7 +67,7 @@ class RunFolder:
         return progress
 
     def write_config(self, values: Mapping[str, Any]) -> None:
-        """Write `config.yaml`: everything needed to repeat the run, versions included."""
+        """Write `config.yaml`: every setting of the run, and the versions."""
         content = yaml.safe_dump(
             {**values, "versions": versions()}, sort_keys=False, allow_unicode=True
         )
@@ -81,6 +81,21 @@ class RunFolder:
             shutil.rmtree(path, ignore_errors=True)
         for name in ("history.csv", "report.json", "report.png"):
             (self.folder / name).unlink(missing_ok=True)
+
+
+def take_over(mine: RunProgress, found: RunProgress, *, max_seconds: float | None) -> None:
+    """Let a run go on where the one that was found stands.
+
+    A finished one goes on when more epochs, or more seconds, are allowed now.
+    """
+    goes_on = mine.num_epoch > found.num_epoch or (
+        found.stop_reason.startswith("max_seconds")
+        and (max_seconds is None or max_seconds > found.seconds)
+    )
+    mine.step, mine.seconds = found.step, found.seconds
+    mine.evaluations, mine.history = found.evaluations, found.history
+    mine.is_finished = found.is_finished and not goes_on
+    mine.stop_reason = found.stop_reason if mine.is_finished else ""
 
 
 def versions() -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,6 +17,8 @@ from hubcls.training.run_config import RunConfig
 # Compute capability from which NVIDIA's tensor cores take float16, and bfloat16.
 _TENSOR_CORES = (7, 0)
 _BFLOAT16_CORES = (8, 0)
+# Where Linux shows NVIDIA's driver, and the first card.
+_NVIDIA_PATHS = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidia0"))
 # Any odd number far larger than the counters it is added to keeps the streams apart.
 _REPLICA_STRIDE = 1_000_003
 
@@ -87,8 +91,24 @@ def _usable_gpus(config: RunConfig) -> list[str]:
         return []
     gpus = [device.name for device in tf.config.list_logical_devices("GPU")]
     if not gpus:
-        logger.info("use_cuda is set, but TensorFlow sees no GPU: going on with the CPU")
+        _say_that_no_gpu_is_used()
     return gpus
+
+
+def _say_that_no_gpu_is_used() -> None:
+    says = "use_cuda is set, but TensorFlow sees no GPU: going on with the CPU"
+    is_hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in {"", "-1"} or bool(
+        tf.config.list_physical_devices("GPU")
+    )
+    if is_hidden or not any(path.exists() for path in _NVIDIA_PATHS):
+        logger.info(says)
+        return
+    # TensorFlow's wheel brings no CUDA libraries unless its extra is asked for.
+    logger.warning(
+        "%s.\n  This machine has an NVIDIA card; what TensorFlow lacks comes with: "
+        "pip install 'hubcls[gpu]'",
+        says,
+    )
 
 
 def hide_gpus() -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import keras
 import numpy as np
-import tensorflow as tf
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
@@ -32,20 +30,6 @@ class Probe:
     bias: np.ndarray
     strength: float
     val_log_loss: float
-
-
-def extract_features(model: keras.Model, batches: tf.data.Dataset, count: int) -> np.ndarray:
-    """What `model` gives for each image, in order.
-
-    Args:
-        model: images to feature vectors.
-        batches: images [B, H, W, 3] in batches of one size, the last one padded.
-        count: number of images, padding apart.
-
-    Returns:
-        float32 [count, features].
-    """
-    return np.asarray(model.predict(batches, verbose=0), dtype=np.float32)[:count]
 
 
 def solve_probe(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
@@ -134,6 +135,8 @@ def _wrong_numbers(config: RunConfig) -> list[str]:
         value = getattr(config, name)
         if value is None and may_be_none:
             continue
+        if name == "seed" and isinstance(value, int) and value >= 2**32:
+            wrong.append(f"seed must be below 2**32, not {value}")
         if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
             ending = " or None" if may_be_none else ""
             wrong.append(
@@ -173,6 +176,8 @@ def _wrong_choices(config: RunConfig) -> list[str]:
             wrong.append(f"{name} must be one of {listing}, not {value!r}")
     if config.distribution == "mirrored" and config.use_data_parallel is False:
         wrong.append("distribution='mirrored' contradicts use_data_parallel=False; drop one")
+    if not isinstance(config.checkpoint_dir, str | Path | None):
+        wrong.append(f"checkpoint_dir must be a path or None, not {config.checkpoint_dir!r}")
     if config.strategy is not None and not isinstance(config.strategy, FinetuneStrategy):
         wrong.append(
             f"strategy must be a FinetuneStrategy such as hubcls.DefaultFinetuneStrategy(), "
@@ -185,7 +190,8 @@ def _wrong_choices(config: RunConfig) -> list[str]:
             f"not {weights!r}"
         )
     elif isinstance(weights, Mapping) and any(
-        not isinstance(weight, int | float) or weight < 0 for weight in weights.values()
+        not isinstance(weight, int | float) or not 0 <= weight < math.inf
+        for weight in weights.values()
     ):
         wrong.append("class_weights must all be numbers of at least 0")
     return wrong

@@ -37,8 +37,13 @@ class RunState:
 
     @property
     def run_results(self) -> list[float]:
-        """PaddleHub's name of the metrics' values, the loss first."""
-        return list(self.metrics.values())
+        """The metrics' values and, at the end, the loss: the last items of PaddleHub's list.
+
+        Its scripts count from the end, `run_results[-1]` is the loss; the labels and the
+        predicted classes, which PaddleHub has before, stay on the device here.
+        """
+        loss = [self.metrics["loss"]] if "loss" in self.metrics else []
+        return [value for name, value in self.metrics.items() if name != "loss"] + loss
 
     @property
     def run_speed(self) -> float:

@@ -155,7 +155,6 @@ def test_a_subset_of_paths_keeps_what_belongs_together():
     assert subset.images == ("c.jpg", "b.gif")
     assert subset.labels.tolist() == [2, 1]
     assert subset.needs_pillow.tolist() == [False, True]
-    assert not subset.is_in_memory
 
 
 def test_the_fingerprint_changes_with_pixels_and_labels():

@@ -63,7 +63,7 @@ def test_more_images_than_fit_are_cut_to_the_first_ones(tmp_path):
     images = np.zeros((200, 4, 4, 3), np.uint8)
 
     with Visualization(tmp_path) as visualization:
-        visualization.images("val/samples", images, ["a"] * 200, step=0, predictions=["b"] * 200)
+        visualization.images("val/samples", images, ["a"] * 200, step=0)
 
     (event,) = read(tmp_path).Images("val/samples")
     assert event.height < 1500

@@ -71,6 +71,27 @@ def test_training_and_prediction_with_paddlehubs_flags(run_example, photos, tmp_
     assert named.startswith(f"{photos}/daisy/0.jpg: ")
 
 
+def test_another_run_in_the_same_folder_is_refused_in_one_message(run_example, photos, capsys):
+    flags = ["--checkpoint_dir", "run", "--num_epoch", "0"]
+    run_example("img_classifier.py", *flags)
+
+    with pytest.raises(SystemExit) as ended:
+        run_example("img_classifier.py", *flags, "--dataset", photos)
+
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "CheckpointError: run holds another run" in told
+    assert "Traceback" not in told
+
+
+def test_predicting_without_a_classifier_ends_in_one_message(run_example, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run_example("predict.py", "--checkpoint_dir", "nowhere")
+
+    assert ended.value.code == 2
+    assert "BundleError: nowhere is not a folder" in capsys.readouterr().err
+
+
 def test_sample_images_are_written_where_the_data_set_has_none(run_example, tmp_path):
     run_example("img_classifier.py", "--checkpoint_dir", "run", "--num_epoch", "0")
 

@@ -68,6 +68,15 @@ def close(found, expected):
     return np.abs(found - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
+def test_every_network_of_keras_applications_is_in_the_catalogue():
+    constructors = {name for name, member in vars(keras.applications).items() if callable(member)}
+
+    builders = {finding.spec(name).builder for name in OF_KERAS}
+
+    assert len(constructors) >= 40
+    assert constructors <= builders
+
+
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=() if name in HEADS else pytest.mark.slow) for name in OF_KERAS],

@@ -191,6 +191,15 @@ def test_frozen_nothing_changes_and_opened_again_it_trains(written, images, labe
     assert all(are_changed(layer.trainable_weights, before[: len(layer.trainable_weights)]))
 
 
+def test_a_frozen_layer_that_is_built_again_is_frozen(written):
+    backbone = built(written["reusable"]).backbone
+    backbone.get_layer("saved_model").trainable = False
+
+    again = keras.Model.from_config(backbone.get_config())
+
+    assert again.trainable_variables == []
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_saved_classifier_loads_when_the_folder_is_gone(tmp_path, images, labels, kind):
     folder = write(kind, str(tmp_path / "original"))

@@ -15,12 +15,12 @@ LISTED = "tests/a/test_one.py::test_x\ntests/a/test_one.py::test_y\ntests/b/test
 def run(tmp_path):
     """A function: .ci/run where `python` is a stand-in with these answers."""
 
-    def run_with(listing, *, collects=0, passes=0, minutes=90):
+    def run_with(listing, *, checks=0, collects=0, passes=0, minutes=90):
         (tmp_path / ".ci").mkdir()
         (tmp_path / "tests").mkdir()
         (tmp_path / "examples").mkdir()
         shutil.copy(REPOSITORY / ".ci" / "run", tmp_path / ".ci")
-        (tmp_path / "tests" / "run_tests.sh").write_text("exit 0\n")
+        (tmp_path / "tests" / "run_tests.sh").write_text(f"echo == checks\nexit {checks}\n")
         (tmp_path / "examples" / "environment.sh").write_text("enter_environment() { :; }\n")
         (tmp_path / "listing").write_text(listing + "\n")
         python = tmp_path / "python"
@@ -40,6 +40,22 @@ def run(tmp_path):
         )
 
     return run_with
+
+
+def test_checks_and_default_tests_run_once_and_first(run):
+    result = run(LISTED)
+
+    lines = [line for line in result.stdout.splitlines() if line.startswith("==")]
+    assert lines[0] == "== checks"
+    assert lines.count("== checks") == 1
+    assert len(lines) == 3
+
+
+def test_failed_checks_fail_and_end_the_run(run):
+    result = run(LISTED, checks=3)
+
+    assert result.returncode == 3
+    assert result.stdout.splitlines() == ["== checks"]
 
 
 def test_each_file_with_slow_tests_is_run_once(run):

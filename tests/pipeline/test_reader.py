@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hubcls.datasets.base import Dataset, DatasetInfo, LabelKeeping
+from hubcls.datasets.base import Dataset, DatasetInfo, LabelKeeping, Split
 from hubcls.errors import ConfigError
 from hubcls.images.augmenting import Augmentation
 from hubcls.pipeline.reader import ImageClassificationReader
@@ -27,13 +27,13 @@ def greys_of(batches):
 
 
 def test_a_reader_with_nothing_stated_keeps_the_modules_preprocessing():
-    assert ImageClassificationReader().preprocessing(MODULES_OWN) == MODULES_OWN
+    assert ImageClassificationReader().preprocessing(MODULES_OWN, INFO) == MODULES_OWN
 
 
 def test_what_is_stated_replaces_the_modules():
     reader = ImageClassificationReader(160, 192, resize="letterbox", interpolation="bicubic")
 
-    merged = reader.preprocessing(MODULES_OWN)
+    merged = reader.preprocessing(MODULES_OWN, INFO)
 
     assert merged == MODULES_OWN.replaced(
         width=160, height=192, resize="letterbox", interpolation="bicubic"
@@ -49,7 +49,7 @@ def test_paddlehubs_script_form_is_taken():
         dataset=None,
     )
 
-    assert reader.preprocessing(MODULES_OWN) == MODULES_OWN
+    assert reader.preprocessing(MODULES_OWN, INFO) == MODULES_OWN
 
 
 def test_normalisation_other_than_the_modules_is_refused_all_at_once():
@@ -58,9 +58,35 @@ def test_normalisation_other_than_the_modules_is_refused_all_at_once():
     )
 
     with pytest.raises(ConfigError, match=r"(?s)channel_order is BGR.*images_mean") as raised:
-        reader.preprocessing(MODULES_OWN)
+        reader.preprocessing(MODULES_OWN, INFO)
 
     assert "images_std" not in str(raised.value)
+
+
+def test_images_whose_label_a_crop_would_change_are_shown_whole():
+    cropped = MODULES_OWN.replaced(resize="center_crop")
+    sensitive = info(random_crop=False)
+
+    def rule(reader, of_module, facts):
+        return reader.preprocessing(of_module, facts).resize
+
+    assert rule(ImageClassificationReader(), cropped, sensitive) == "letterbox"
+    assert rule(ImageClassificationReader(), cropped, info()) == "center_crop"
+    assert rule(ImageClassificationReader(), MODULES_OWN, sensitive) == "stretch"
+    stated = ImageClassificationReader(resize="center_crop")
+    assert rule(stated, cropped, sensitive) == "center_crop"
+
+
+def test_the_generator_shows_such_images_whole_as_well():
+    picture = np.zeros((1, 64, 64, 1), np.uint8)
+    picture[:, 0] = 255
+    split = Split(picture, [0])
+    dataset = Dataset(info(random_crop=False), {"val": split})
+    reader = ImageClassificationReader(64, 64, dataset)
+
+    [batch] = reader.data_generator(phase="val")
+
+    np.testing.assert_array_equal(batch[0][0, ..., 0], picture[0, ..., 0])
 
 
 @pytest.mark.parametrize(

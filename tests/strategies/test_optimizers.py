@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hubcls.errors import ConfigError, UnknownNameError
+from hubcls.strategies import optimizers
 from hubcls.strategies.optimizers import (
     build_optimizer,
     check_optimizer,
@@ -144,6 +145,31 @@ def test_wrong_options_are_reported_together_with_the_right_ones():
 
     for part in ("beta1 is unknown; it takes beta_1", 'clip={"GlobalNorm"', "own learning_rate"):
         assert part in str(error.value)
+
+
+@pytest.mark.parametrize("option", sorted(optimizers._INSTEAD))
+def test_what_the_strategy_decides_itself_names_the_other_way(option):
+    with pytest.raises(ConfigError, match=f"{option} is not for the optimizer; use "):
+        check_optimizer("adam", {option: 1})
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"clipnorm": 1.0},
+        {"global_clipnorm": 1.0},
+        {"clipvalue": 1.0},
+        {"gradient_accumulation_steps": 2},
+        {"use_ema": True, "ema_overwrite_frequency": 5},
+    ],
+)
+def test_an_optimizer_of_ones_own_is_refused_on_several_devices_by_option(options):
+    optimizer = keras.optimizers.SGD(0.1, **options)
+
+    with pytest.raises(ConfigError, match=f"(?s){list(options)[-1]}: use .*one_device"):
+        optimizers.check_for_replicas(optimizer)
+
+    optimizers.check_for_replicas(keras.optimizers.SGD(0.1, momentum=0.9))
 
 
 def test_ftrl_has_no_l1_option():

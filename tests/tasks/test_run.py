@@ -114,15 +114,19 @@ def test_a_fresh_load_and_a_shipped_model_predict_the_same(finished, tmp_path):
         assert other.probability == pytest.approx(mine.probability, abs=1e-6)
 
 
-def test_the_best_model_on_validation_is_kept_not_the_last(make_task, tmp_path):
-    task = make_task(
-        num_epoch=3, strategy=hubcls.DefaultStrategy(learning_rate=0.3, optimizer_name="sgd")
-    )
+@pytest.fixture(scope="module")
+def derailed(task_in, tmp_path_factory):
+    """A task whose rate undid what the probe had found, with its results."""
+    strategy = hubcls.AutoFinetuneStrategy(learning_rate=5.0)
+    task = task_in(tmp_path_factory.mktemp("derailed") / "ckpt", strategy=strategy)
+    return task, task.finetune_and_eval()
 
-    results = task.finetune_and_eval()
 
-    best = task.progress.best.scores
-    assert best["acc"] == max(score.scores["acc"] for score in task.progress.evaluations)
+def test_the_best_model_on_validation_is_kept_not_the_last(derailed):
+    task, results = derailed
+
+    best, last = task.progress.best.scores, task.progress.evaluations[-1].scores
+    assert best["acc"] > last["acc"]
     assert results["val"].scores["acc"] == best["acc"]
     assert results["val"].loss == pytest.approx(best["loss"], rel=1e-5)
 
@@ -136,10 +140,8 @@ def test_epoch_zero_is_the_probes_score(make_task):
     assert results["val"].scores["acc"] > 0.5
 
 
-def test_fine_tuning_never_ends_below_its_probe(make_task):
-    task = make_task(num_epoch=2, strategy=hubcls.AutoFinetuneStrategy(learning_rate=5.0))
-
-    results = task.finetune_and_eval()
+def test_fine_tuning_never_ends_below_its_probe(derailed):
+    task, results = derailed
 
     assert results["val"].scores["acc"] >= task.progress.evaluations[0].scores["acc"]
 
@@ -185,14 +187,18 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_best_model(make_t
     task = make_task(
         num_epoch=3,
         log_interval=1,
-        strategy=hubcls.CombinedStrategy(optimizer_name="sgd", learning_rate=1e30),
+        strategy=hubcls.AutoFinetuneStrategy(learning_rate=1e30),
     )
 
     with pytest.raises(TrainingError, match="learning_rate"):
         task.finetune_and_eval()
 
     assert not (tmp_path / "ckpt" / "report.json").exists()
-    assert all(math.isfinite(score.scores["loss"]) for score in task.progress.evaluations)
+    losses = [score.scores["loss"] for score in task.progress.evaluations]
+    assert losses
+    assert all(map(math.isfinite, losses))
+    kept = hubcls.load(tmp_path / "ckpt").predict([np.zeros((16, 16, 3), np.uint8)])
+    assert math.isfinite(kept[0].probability)
 
 
 def test_early_stopping_ends_after_its_patience(make_task):
@@ -313,6 +319,35 @@ def test_a_deleted_default_hook_is_not_done(make_task, tmp_path):
     task.finetune_and_eval()
 
     assert not (tmp_path / "ckpt" / "state").exists()
+
+
+def test_a_modified_default_hook_is_done_in_the_defaults_place(make_task, tmp_path):
+    task = make_task(strategy=hubcls.DefaultStrategy())
+    steps = []
+    task.modify_hook(
+        "save_ckpt_interval_event", "default", lambda task: steps.append(task.progress.step)
+    )
+
+    task.finetune()
+
+    assert steps[-1] == 6
+    assert not (tmp_path / "ckpt" / "state").exists()
+
+
+def test_hooks_info_shows_ones_own_hooks_and_the_defaults_when_asked(make_task):
+    def my_own_hook(task):
+        return task
+
+    task = make_task()
+    task.add_hook("finetune_start_event", "mine", my_own_hook)
+
+    assert "my_own_hook" in task.hooks_info()
+    assert "build_env_start" not in task.hooks_info()
+    assert "def build_env_start" in task.hooks_info(show_default=True)
+
+
+def test_the_classifier_is_compiled_without_xla(make_task):
+    assert make_task().classifier.jit_compile is False
 
 
 def test_use_cuda_without_a_gpu_says_so_and_goes_on(make_task, caplog):

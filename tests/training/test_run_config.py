@@ -1,14 +1,35 @@
+import dataclasses
+
 import pytest
 
 import hubcls
 from hubcls.errors import ConfigError
 
 
-def test_defaults_are_paddlehubs_where_it_has_the_field():
+def test_fields_stand_in_paddlehubs_order_so_that_positions_mean_the_same():
+    positional = [f.name for f in dataclasses.fields(hubcls.RunConfig) if not f.kw_only]
+
+    assert positional == [
+        "log_interval",
+        "eval_interval",
+        "use_pyreader",
+        "use_data_parallel",
+        "save_ckpt_interval",
+        "use_cuda",
+        "checkpoint_dir",
+        "num_epoch",
+        "batch_size",
+        "enable_memory_optim",
+        "strategy",
+    ]
+
+
+def test_defaults_are_paddlehubs_but_for_intervals_epochs_and_strategy():
     config = hubcls.RunConfig()
 
     assert (config.log_interval, config.batch_size, config.use_cuda) == (10, 32, True)
-    assert config.use_data_parallel is True
+    assert (config.use_pyreader, config.use_data_parallel) == (True, True)
+    assert (config.save_ckpt_interval, config.enable_memory_optim) == (None, False)
 
 
 def test_the_default_strategy_is_the_adaptive_one():
@@ -35,6 +56,9 @@ def test_the_default_folder_bears_the_time():
         ("class_weights", "even", "balanced"),
         ("strategy", "adam", "DefaultFinetuneStrategy"),
         ("use_cuda", "no", "True or False"),
+        ("seed", 2**32, "below 2**32"),
+        ("checkpoint_dir", 5, "a path or None"),
+        ("class_weights", {"a": float("nan")}, "numbers of at least 0"),
     ],
 )
 def test_a_wrong_value_is_an_error_that_tells_the_right_ones(field, value, right):

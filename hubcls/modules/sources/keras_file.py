@@ -72,7 +72,7 @@ def build(spec: ModuleSpec, *, weights: str | Path | None, height: int, width: i
             "leave the argument out"
         )
     try:
-        saved = load_model(spec.builder)
+        saved = load_model(spec.builder, is_compiled=False)
     except (BundleError, ValueError, TypeError, OSError) as error:
         raise WeightsError(f"{spec.builder} cannot be read as a Keras model: {error}") from error
     return Built(_on_image(saved, spec.preprocessing.replaced(height=height, width=width)))

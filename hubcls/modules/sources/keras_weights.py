@@ -110,7 +110,7 @@ def _load_strictly(network: keras.Model, path: Path) -> None:
 
 def _fill_from_model(networks: Sequence[keras.Model], path: Path) -> keras.Model:
     try:
-        values = load_model(path).get_weights()
+        values = load_model(path, is_compiled=False).get_weights()
     except (BundleError, ValueError, TypeError, OSError) as error:
         raise WeightsError(f"{path} cannot be read as a Keras model: {error}") from error
     shapes = [value.shape for value in values]

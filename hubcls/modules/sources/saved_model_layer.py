@@ -119,11 +119,17 @@ class SavedModelLayer(keras.layers.Layer):
                 # An attribute each: Keras tracks what it is given by name, and only once.
                 setattr(self, f"variable_{index}", _adopted(self.name, variable, is_trainable))
         # Variables made after `trainable=False` was set do not know of it yet.
-        self.trainable = self._trainable
+        # Not by `self.trainable = …`: Keras passes over a value that it has already.
+        for variable in self._trainable_variables:
+            variable.trainable = self._trainable
 
 
-def load_model(path: str | Path) -> keras.Model:
+def load_model(path: str | Path, *, is_compiled: bool = True) -> keras.Model:
     """A model from a .keras file, whether or not its SavedModels' folders still exist.
+
+    Args:
+        path: the file.
+        is_compiled: take over loss, metrics and optimizer, where the file has them.
 
     Raises:
         BundleError: the file cannot be read.
@@ -133,7 +139,7 @@ def load_model(path: str | Path) -> keras.Model:
     saved_model_files.unpack(Path(path))
     # Named here so that they are known in a process that has built no module.
     ours = {f"hubcls>{kind.__name__}": kind for kind in (InputNormalization, SavedModelLayer)}
-    return keras.saving.load_model(path, custom_objects=ours, compile=False)
+    return keras.saving.load_model(path, custom_objects=ours, compile=is_compiled)
 
 
 def _adopted(layer: str, variable: tf.Variable, is_trainable: bool) -> keras.Variable:
