@@ -1,7 +1,7 @@
 """What holds for every module that can be built without a download.
 
-One small module a family runs by default (Inception-ResNet, of 780 layers, does not), all
-others under `slow`.
+One small module a family runs by default, all others under `slow`; so do ConvNeXt, DenseNet
+and Inception-ResNet, which take longest.
 """
 
 import keras
@@ -16,8 +16,6 @@ from hubcls.modules.normalization import InputNormalization
 SIZE = 96
 BUILT_FROM_CODE = {"keras_applications", "native"}
 SMALLEST = {
-    "convnext_tiny_imagenet",
-    "densenet121_imagenet",
     "efficientnet_lite0_imagenet",
     "efficientnet_v2_b0_imagenet",
     "efficientnetb0_imagenet",
@@ -31,8 +29,8 @@ SMALLEST = {
     "vgg16_imagenet",
     "xception_imagenet",
 }
-# Their graphs take Keras the longest to build; once a run is enough.
-LARGE_GRAPHS = {"densenet121_imagenet", "nasnet_mobile_imagenet"}
+# Its graph takes Keras the longest to build; once a run is enough.
+LARGE_GRAPHS = {"nasnet_mobile_imagenet"}
 
 
 def buildable(quick):

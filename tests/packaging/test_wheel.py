@@ -161,10 +161,12 @@ def pip(*arguments):
 
 
 def run(*command, folder, **environment):
+    # A PYTHONPATH of the caller's would hide what is installed.
+    without_path = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     result = subprocess.run(
         [str(part) for part in command],
         cwd=folder,
-        env={**os.environ, **environment},
+        env={**without_path, **environment},
         capture_output=True,
         text=True,
         check=False,
