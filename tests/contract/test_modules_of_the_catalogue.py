@@ -1,7 +1,7 @@
 """What holds for every module that can be built without a download.
 
-One small module a family runs by default, all others under `slow`; so do ConvNeXt, DenseNet
-and Inception-ResNet, which take longest.
+One small module a family runs by default, all others under `slow`; so do ConvNeXt, DenseNet,
+Inception-ResNet and NASNet, which take longest.
 """
 
 import keras
@@ -23,14 +23,11 @@ SMALLEST = {
     "mobilenet_v1_imagenet",
     "mobilenet_v2_imagenet",
     "mobilenet_v3_small_imagenet",
-    "nasnet_mobile_imagenet",
     "resnet_50_imagenet",
     "resnet_v2_50_imagenet",
     "vgg16_imagenet",
     "xception_imagenet",
 }
-# Its graph takes Keras the longest to build; once a run is enough.
-LARGE_GRAPHS = {"nasnet_mobile_imagenet"}
 
 
 def buildable(quick):
@@ -175,7 +172,7 @@ def test_catalogue_counts_features_and_parameters(module):
     assert counted == (module.spec.num_features, module.spec.num_parameters)
 
 
-@pytest.mark.parametrize("module", buildable(SMALLEST - LARGE_GRAPHS), indirect=True)
+@pytest.mark.parametrize("module", buildable(SMALLEST), indirect=True)
 def test_backbone_rebuilt_from_its_configuration_computes_the_same(module):
     rebuilt = keras.Model.from_config(module.backbone.get_config())
     rebuilt.set_weights(module.backbone.get_weights())
