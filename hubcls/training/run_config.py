@@ -135,13 +135,13 @@ def _wrong_numbers(config: RunConfig) -> list[str]:
         value = getattr(config, name)
         if value is None and may_be_none:
             continue
-        if name == "seed" and isinstance(value, int) and value >= 2**32:
-            wrong.append(f"seed must be below 2**32, not {value}")
         if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
             ending = " or None" if may_be_none else ""
             wrong.append(
                 f"{name} must be a whole number of at least {smallest}{ending}, not {value!r}"
             )
+    if isinstance(config.seed, int) and config.seed >= 2**32:
+        wrong.append(f"seed must be below 2**32, not {config.seed}")
     if config.ema is not None and not _is_number_between(config.ema, 0, 1):
         wrong.append(f"ema must be a momentum between 0 and 1 or None, not {config.ema!r}")
     if config.label_smoothing != 0 and not _is_number_between(config.label_smoothing, 0, 1):

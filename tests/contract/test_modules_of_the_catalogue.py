@@ -30,14 +30,14 @@ SMALLEST = {
 }
 
 
-def buildable(quick):
+def buildable():
     for spec in finding.specs():
         if spec.source in BUILT_FROM_CODE:
-            marks = () if spec.name in quick else (pytest.mark.slow,)
+            marks = () if spec.name in SMALLEST else (pytest.mark.slow,)
             yield pytest.param(spec.name, marks=marks, id=spec.name)
 
 
-@pytest.fixture(scope="module", params=buildable(SMALLEST))
+@pytest.fixture(scope="module", params=buildable())
 def module(request):
     """One module at a time, its weights drawn so that every layer shows."""
     keras.utils.set_random_seed(0)
@@ -172,7 +172,6 @@ def test_catalogue_counts_features_and_parameters(module):
     assert counted == (module.spec.num_features, module.spec.num_parameters)
 
 
-@pytest.mark.parametrize("module", buildable(SMALLEST), indirect=True)
 def test_backbone_rebuilt_from_its_configuration_computes_the_same(module):
     rebuilt = keras.Model.from_config(module.backbone.get_config())
     rebuilt.set_weights(module.backbone.get_weights())

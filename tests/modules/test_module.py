@@ -246,6 +246,11 @@ def test_wrong_arguments_are_explained(arguments, message):
         hubcls.Module(**arguments)
 
 
+def test_classify_gives_at_least_one_class(lite):
+    with pytest.raises(ConfigError, match="top_k must be at least 1, not 0"):
+        lite.classify(np.zeros((8, 8, 3), np.uint8), top_k=0)
+
+
 def test_an_unknown_name_gets_the_nearest():
     with pytest.raises(UnknownNameError, match=LITE):
         hubcls.Module(name="efficientnet_lite_imagenet")

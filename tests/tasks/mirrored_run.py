@@ -3,6 +3,7 @@
 Usage: python mirrored_run.py RESULT.json CASE …
 """
 
+import dataclasses
 import json
 import sys
 import tempfile
@@ -91,6 +92,23 @@ def dropout_masks():
     return [mask.numpy().tolist() for mask in strategy.experimental_local_results(step())]
 
 
+class ClipsEachDevice(hubcls.FinetuneStrategy):
+    """A strategy of somebody's own, with an option that Keras applies to each device alone."""
+
+    def plan(self, request):
+        auto = hubcls.AutoFinetuneStrategy().plan(request)
+        return dataclasses.replace(auto, optimizer=keras.optimizers.SGD(0.1, global_clipnorm=1.0))
+
+
+def refusal(folder):
+    """What a task on two devices says to an optimizer that fails there."""
+    try:
+        run(folder, dict(strategy=ClipsEachDevice()), mirrored=True)
+    except hubcls.HubclsError as error:
+        return str(error)
+    return ""
+
+
 def main(result, *cases):
     found = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -100,6 +118,7 @@ def main(result, *cases):
             two = run(f"{folder}/{name}_two", settings, mirrored=True)
             difference = np.abs(np.subtract(one.pop("weights"), two.pop("weights"))).max()
             found[name] = {"difference": float(difference), "one": one, "two": two}
+        found["refusal"] = refusal(f"{folder}/refused")
     found["dropout_masks"] = dropout_masks()
     Path(result).write_text(json.dumps(found))
 

@@ -57,7 +57,7 @@ def test_paddlehubs_form_finds_the_module_behind_the_feature(module, dataset, tm
 
     assert task.ingredients.module["name"] == "efficientnet_lite0_imagenet"
     assert task.ingredients.groups == module.layer_groups
-    assert task.ingredients.preprocessing.height == module.preprocessing.height
+    assert task.ingredients.preprocessing == module.preprocessing.replaced(resize="letterbox")
 
 
 def test_a_frozen_context_trains_the_head_alone(dataset, tmp_path):
@@ -109,6 +109,26 @@ def test_the_readers_seed_orders_the_data(module, dataset, tmp_path):
     )
 
     assert task._assembly.stream.seed == 5
+
+
+def test_a_name_where_a_module_or_a_data_set_belongs_is_an_error(module, dataset):
+    with pytest.raises(ConfigError, match=r"hubcls\.Module\(name=\.\.\.\), not 'resnet50'"):
+        hubcls.ImageClassifierTask(module="resnet50", dataset=dataset)
+    with pytest.raises(ConfigError, match=r"ImageFolder\(path\), not 'photos'"):
+        hubcls.ImageClassifierTask(module=module, dataset="photos")
+
+
+def test_a_reader_with_another_data_set_is_an_error(module, dataset):
+    reader = ImageClassificationReader(dataset=hubcls.datasets.Digits())
+
+    with pytest.raises(ConfigError, match="dataset is stripes, but data_reader brings"):
+        hubcls.ImageClassifierTask(module=module, dataset=dataset, data_reader=reader)
+
+
+@pytest.mark.parametrize("widths", [64, [0], ["64"], [True]])
+def test_hidden_units_that_are_no_widths_are_an_error(module, dataset, widths):
+    with pytest.raises(ConfigError, match=r"hidden_units must be widths such as \[256\]"):
+        hubcls.ImageClassifierTask(module=module, dataset=dataset, hidden_units=widths)
 
 
 def test_a_module_and_a_feature_together_are_an_error(module, dataset, backbone):

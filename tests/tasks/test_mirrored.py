@@ -56,6 +56,10 @@ def test_replicas_drop_different_features(found):
     assert first != second
 
 
+def test_an_optimizer_that_fails_on_several_devices_is_refused(found):
+    assert "global_clipnorm: use" in found["refusal"]
+
+
 def test_mirrored_on_one_device_says_what_it_needs(make_task):
     with pytest.raises(ConfigError, match="two logical CPU devices"):
         make_task(distribution="mirrored").finetune_and_eval()

@@ -197,19 +197,25 @@ def test_load_checkpoint_takes_over_weights_and_progress(make_task):
     assert all(np.array_equal(found, wanted) for found, wanted in pairs)
 
 
+def interrupt(task, *, step):
+    """Run a task as far as a step, where its user presses Ctrl-C."""
+
+    def press(task, state):
+        if state.step == step:
+            raise KeyboardInterrupt
+
+    task.add_hook("run_step_event", "interrupt", press)
+    with pytest.raises(KeyboardInterrupt):
+        task.finetune_and_eval()
+    task.delete_hook("run_step_event", "interrupt")
+
+
 def test_a_run_measured_in_mid_epoch_goes_on_as_if_it_had_not_been(task_in, tmp_path):
     """Evaluating restores the state; the half epoch's sums must come back with it."""
 
     def interrupted(folder):
         task = task_in(folder, save_ckpt_interval=3, strategy=hubcls.DefaultStrategy())
-
-        def interrupt(task, state):
-            if state.step == 4:
-                raise KeyboardInterrupt
-
-        task.add_hook("run_step_event", "interrupt", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            task.finetune_and_eval()
+        interrupt(task, step=4)
         return task_in(folder, save_ckpt_interval=3, strategy=hubcls.DefaultStrategy())
 
     measured, unmeasured = interrupted(tmp_path / "a"), interrupted(tmp_path / "b")
@@ -249,15 +255,7 @@ def test_an_untrained_task_says_so_instead_of_guessing(make_task, use):
 
 def test_an_interrupted_first_epoch_goes_on_in_the_same_process(make_task):
     task = make_task(strategy=hubcls.DefaultStrategy())
-
-    def interrupt(task, state):
-        if state.step == 3:
-            raise KeyboardInterrupt
-
-    task.add_hook("run_step_event", "interrupt", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        task.finetune_and_eval()
-    task.delete_hook("run_step_event", "interrupt")
+    interrupt(task, step=3)
 
     task.finetune_and_eval()
 

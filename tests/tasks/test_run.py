@@ -48,7 +48,7 @@ def test_a_run_leaves_everything_that_the_docs_promise(finished):
         "visualization",
     }  # fmt: skip
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    assert config["run"]["seed"] == 0
+    assert (config["run"]["seed"], config["task"]["data_seed"]) == (0, 0)
     assert config["run"]["strategy"]["name"] == "AutoFinetuneStrategy"
     assert config["versions"]["hubcls"] == hubcls.__version__
     rows = list(csv.DictReader((folder / "history.csv").open()))
@@ -101,6 +101,18 @@ def test_predict_gives_names_alone_as_paddlehub_does(finished):
     assert names[0] in task.ingredients.problem.class_names
 
 
+def test_predict_takes_other_names_for_the_classes(finished):
+    task = finished[0]
+    image = [np.zeros((16, 16, 3), np.uint8)]
+
+    [usual] = task.predict(image, return_result=True)
+    [renamed] = task.predict(image, return_result=True, label_list=["a", "b", "c"])
+
+    assert renamed == dict(zip(("across", "down", "diagonal"), "abc", strict=True))[usual]
+    with pytest.raises(ConfigError, match="2 names for 3 classes"):
+        task.predict(image, label_list=["a", "b"])
+
+
 def test_a_fresh_load_and_a_shipped_model_predict_the_same(finished, tmp_path):
     task, _, _ = finished
     image = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
@@ -120,6 +132,13 @@ def derailed(task_in, tmp_path_factory):
     strategy = hubcls.AutoFinetuneStrategy(learning_rate=5.0)
     task = task_in(tmp_path_factory.mktemp("derailed") / "ckpt", strategy=strategy)
     return task, task.finetune_and_eval()
+
+
+def test_paddlehubs_file_names_are_taken_and_said_to_have_no_effect(finished, tmp_path, caplog):
+    finished[0].save_inference_model(tmp_path / "shipped", "model", "params")
+
+    assert "model_filename and params_filename have no effect" in caplog.text
+    assert hubcls.load(tmp_path / "shipped").predict([np.zeros((16, 16, 3), np.uint8)])
 
 
 def test_the_best_model_on_validation_is_kept_not_the_last(derailed):
@@ -153,6 +172,23 @@ def test_finetune_without_evaluation_keeps_the_last_weights(make_task, tmp_path)
 
     assert task.progress.evaluations == []
     assert hubcls.load(tmp_path / "ckpt").predict([np.zeros((16, 16, 3), np.uint8)])
+
+
+def test_finetune_evaluates_when_asked_to_and_then_keeps_the_best(make_task, tmp_path):
+    task = make_task(strategy=hubcls.AutoFinetuneStrategy(learning_rate=5.0))
+
+    task.finetune(do_eval=True)
+
+    last = task.progress.evaluations[-1]
+    assert task.progress.best is not last
+    assert task.eval("val", load_best_model=True).loss == pytest.approx(
+        task.progress.best.scores["loss"], abs=1e-6
+    )
+
+
+def test_early_stopping_without_evaluations_is_an_error(make_task):
+    with pytest.raises(ConfigError, match=r"early_stopping needs evaluations.*do_eval=True"):
+        make_task(early_stopping=2).finetune()
 
 
 def test_the_first_metric_decides(make_task):
