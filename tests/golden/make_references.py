@@ -1,0 +1,92 @@
+"""Write parity/FAMILY.npz: what timm, torchvision and PaddleClas answer to a drawn image.
+
+    python tests/golden/make_references.py FAMILY [MODULE ...]
+    python tests/golden/make_references.py --static-names MODEL [MODEL ...]
+
+The cases are those of parity/FAMILY.yaml. Each environment computes the cases whose
+library it holds and keeps the others as they are; README.md says more.
+"""
+
+import argparse
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import golden_file
+import numpy as np
+import references
+
+PARITY = Path(__file__).with_name("parity")
+CALM = (1e-3, 1e3)
+
+
+def main():
+    """Parse the command line, do what it says."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("family", nargs="?", help="name of the recipe in parity/")
+    parser.add_argument("modules", nargs="*", help="only these rows of the catalogue")
+    parser.add_argument(
+        "--static-names", nargs="+", metavar="MODEL", help="print PaddleClas' parameter names"
+    )
+    options = parser.parse_args()
+    if options.static_names:
+        return print_static_names(options.static_names)
+    if not options.family:
+        parser.error("name a family, or --static-names and models")
+    return make(options.family, options.modules)
+
+
+def make(family, modules):
+    """Compute what this environment can, write the golden file."""
+    cases = references.read_recipe(PARITY / f"{family}.yaml")
+    arrays, about = golden_file.read(PARITY / f"{family}.npz")
+    arrays = {key: value for key, value in arrays.items() if key.rsplit("/", 1)[0] in cases}
+    about = {"cases": {k: v for k, v in about.get("cases", {}).items() if k in cases}}
+    unknown = set(modules) - {case.module for case in cases.values()}
+    if unknown:
+        raise SystemExit(f"{family}.yaml has no cases of {sorted(unknown)}")
+    for name, case in cases.items():
+        if modules and case.module not in modules:
+            continue
+        if not case.is_computable():
+            print(f"{name}: kept, {case.library} is not installed")
+            continue
+        answer, about["cases"][name] = apart(references.compute, case)
+        arrays[f"{name}/logits"] = answer.logits.astype(np.float32)
+        arrays[f"{name}/stages"] = answer.stages.astype(np.float32)
+        report(name, answer)
+    golden_file.write(PARITY / f"{family}.npz", arrays, about)
+
+
+def apart(function, *arguments):
+    """A function's result, computed in a fresh process: Paddle's parameter names are global."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def report(name, answer):
+    """One line about a case, and a warning about values that float32 would lose."""
+    spreads = {"logits": answer.logits.std()}
+    spreads |= {f"stage {place}": std for place, (_, std) in enumerate(answer.stages)}
+    stds = list(spreads.values())[1:] or [np.nan]
+    print(
+        f"{name}: std of logits {spreads['logits']:.3g}, of stages {min(stds):.3g} to "
+        f"{max(stds):.3g}; {len(answer.shapes)} tensors, {answer.dtype}"
+    )
+    for place, std in spreads.items():
+        if not CALM[0] <= std <= CALM[1]:
+            print(f"WARNING {name}: std of {place} is {std:.3g}; set another gain")
+
+
+def print_static_names(models):
+    """A line for every weight: model, key, name of its file."""
+    from paddle_reference import static_names
+
+    for model in models:
+        for key, name in apart(static_names, model).items():
+            print(model, key, name, sep="\t")
+
+
+if __name__ == "__main__":
+    main()
