@@ -17,7 +17,8 @@ import numpy as np
 import references
 
 PARITY = Path(__file__).with_name("parity")
-CALM = (1e-3, 1e3)
+CALM = (1e-3, 1e3)  # standard deviations that lose nothing in float32
+LIVELY = 0.02  # smallest share of the logits that depends on where in the image things are
 
 
 def main():
@@ -66,17 +67,21 @@ def apart(function, *arguments):
 
 
 def report(name, answer):
-    """One line about a case, and a warning about values that float32 would lose."""
+    """One line about a case, and warnings about answers that would prove little."""
     spreads = {"logits": answer.logits.std()}
     spreads |= {f"stage {place}": std for place, (_, std) in enumerate(answer.stages)}
     stds = list(spreads.values())[1:] or [np.nan]
     print(
         f"{name}: std of logits {spreads['logits']:.3g}, of stages {min(stds):.3g} to "
-        f"{max(stds):.3g}; {len(answer.shapes)} tensors, {answer.dtype}"
+        f"{max(stds):.3g}; moved {answer.mirrored:.2g} by mirroring, "
+        f"{answer.rounding or np.nan:.1g} by float32; {len(answer.shapes)} tensors",
+        flush=True,
     )
     for place, std in spreads.items():
         if not CALM[0] <= std <= CALM[1]:
-            print(f"WARNING {name}: std of {place} is {std:.3g}; set another gain")
+            print(f"WARNING {name}: std of {place} is {std:.3g}: set another gain")
+    if answer.mirrored < LIVELY:
+        print(f"WARNING {name}: the image hardly matters: set a larger gain")
 
 
 def print_static_names(models):

@@ -1,6 +1,6 @@
-"""What PaddleClas answers, in float64 where its layers can, and its parameters' names.
+"""Networks of PaddleClas with drawn weights, and their parameters' names.
 
-Parameter names are global in Paddle: every function here wants a process of its own.
+Parameter names are global in Paddle: every network wants a process of its own.
 """
 
 import importlib.util
@@ -10,24 +10,44 @@ import warnings
 
 import numpy as np
 from recipes import drawn_weight, is_drawn
-from references import as_answer, flatten, statistics, sub_modules
+from statistics_of_stages import flatten, statistics, sub_modules
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Paddle misses a compiler cache on import
     import paddle
 
 
-def answer(case, pixels, *, dtype="float64"):
-    """The answer of a model with drawn weights to one image [H, W, 3]."""
-    paddle.set_default_dtype(dtype)
-    model = build(case.model, **case.arguments)
-    model.to(dtype=dtype)  # BatchNorm ignores the default type
-    shapes = draw(model, gain=case.gain)
-    recorded = record(model, case.stages)
-    inputs = paddle.to_tensor(pixels.transpose(2, 0, 1)[None].astype(dtype))
-    with paddle.no_grad():
-        outputs = [output.numpy() for output in flatten(model(inputs))]
-    return as_answer(outputs, recorded, shapes, dtype)
+class Network:
+    """The network of a case.
+
+    Attributes:
+        shapes: of the weights that were drawn, by key.
+    """
+
+    def __init__(self, case):
+        self._model = build(case.model, **case.arguments)
+        self.shapes = _draw(self._model, gain=case.gain)
+        self._stages = {}
+        layers = sub_modules(dict(self._model.named_sublayers()), case.stages)
+        for stage, layer in layers.items():
+            layer.register_forward_post_hook(self._recorder(stage))
+
+    @paddle.no_grad()
+    def run(self, pixels, dtype):
+        """The outputs for one image [H, W, 3], and by stage the statistics of each call."""
+        self._stages.clear()
+        paddle.set_default_dtype(dtype)
+        self._model.to(dtype=dtype)
+        inputs = paddle.to_tensor(pixels.transpose(2, 0, 1)[None].astype(dtype))
+        outputs = [output.numpy() for output in flatten(self._model(inputs))]
+        return outputs, dict(self._stages)
+
+    def _recorder(self, stage):
+        def record(_layer, _inputs, output):
+            values = statistics([np.asarray(tensor) for tensor in flatten(output)])
+            self._stages.setdefault(stage, []).append(values)
+
+        return record
 
 
 def build(name, **arguments):
@@ -44,30 +64,17 @@ def build(name, **arguments):
     return model
 
 
-def draw(model, *, gain):
+def static_names(name, **arguments):
+    """Names of a model's weights in one-file-a-tensor checkpoints, by key."""
+    return {key: value.name for key, value in build(name, **arguments).state_dict().items()}
+
+
+def _draw(model, *, gain):
     """Overwrite a model's weights; the shapes by key."""
     parameters = dict(model.named_parameters())
     shapes = {}
     for key, value in model.state_dict().items():
         if value.is_floating_point() and is_drawn(key, is_parameter=key in parameters):
             shapes[key] = tuple(value.shape)
-            weight = drawn_weight(key, shapes[key], gain=gain, is_paddle=True)
-            value.set_value(weight.astype(value.numpy().dtype))
+            value.set_value(drawn_weight(key, shapes[key], gain=gain, is_paddle=True))
     return shapes
-
-
-def record(model, stages):
-    """Lists, by stage, that fill with the statistics of its outputs when the model runs."""
-    recorded = {stage: [] for stage in stages}
-    for stage, layer in sub_modules(dict(model.named_sublayers()), stages).items():
-
-        def keep(_layer, _inputs, output, values=recorded[stage]):
-            values.append(statistics([np.asarray(tensor) for tensor in flatten(output)]))
-
-        layer.register_forward_post_hook(keep)
-    return recorded
-
-
-def static_names(name, **arguments):
-    """Names of a model's weights in one-file-a-tensor checkpoints, by key."""
-    return {key: value.name for key, value in build(name, **arguments).state_dict().items()}

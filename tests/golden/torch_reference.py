@@ -1,10 +1,10 @@
-"""What timm and torchvision answer, in float64."""
+"""Networks of timm and torchvision with drawn weights."""
 
 import timm
 import torch
 import torchvision
 from recipes import drawn_weight, is_drawn
-from references import as_answer, flatten, statistics, sub_modules
+from statistics_of_stages import flatten, statistics, sub_modules
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 BUILDERS = {
@@ -15,20 +15,41 @@ BUILDERS = {
 }
 
 
-@torch.inference_mode()
-def answer(case, pixels, *, dtype="float64"):
-    """The answer of a model with drawn weights to one image [H, W, 3]."""
-    torch.set_num_threads(2)
-    model = BUILDERS[case.library](case.model, **case.arguments).eval()
-    shapes = draw(model, gain=case.gain)
-    model = model.to(DTYPES[dtype])
-    recorded = record(model, case.stages)
-    inputs = torch.from_numpy(pixels).permute(2, 0, 1)[None].to(DTYPES[dtype])
-    outputs = [output.numpy() for output in flatten(model(inputs))]
-    return as_answer(outputs, recorded, shapes, dtype)
+class Network:
+    """The network of a case.
+
+    Attributes:
+        shapes: of the weights that were drawn, by key.
+    """
+
+    def __init__(self, case):
+        torch.set_num_threads(2)
+        self._model = BUILDERS[case.library](case.model, **case.arguments).eval()
+        self.shapes = _draw(self._model, gain=case.gain)
+        self._stages = {}
+        modules = sub_modules(dict(self._model.named_modules()), case.stages)
+        for stage, module in modules.items():
+            module.register_forward_hook(self._recorder(stage))
+
+    @torch.inference_mode()
+    def run(self, pixels, dtype):
+        """The outputs for one image [H, W, 3], and by stage the statistics of each call."""
+        self._stages.clear()
+        model = self._model.to(DTYPES[dtype])
+        inputs = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy()).to(DTYPES[dtype])
+        outputs = [output.numpy() for output in flatten(model(inputs))]
+        return outputs, dict(self._stages)
+
+    def _recorder(self, stage):
+        def record(_module, _inputs, output):
+            values = statistics([tensor.numpy() for tensor in flatten(output)])
+            self._stages.setdefault(stage, []).append(values)
+
+        return record
 
 
-def draw(model, *, gain):
+@torch.no_grad()
+def _draw(model, *, gain):
     """Overwrite a model's weights; the shapes by key."""
     parameters = dict(model.named_parameters())
     shapes = {}
@@ -37,15 +58,3 @@ def draw(model, *, gain):
             shapes[key] = tuple(value.shape)
             value.copy_(torch.from_numpy(drawn_weight(key, shapes[key], gain=gain)))
     return shapes
-
-
-def record(model, stages):
-    """Lists, by stage, that fill with the statistics of its outputs when the model runs."""
-    recorded = {stage: [] for stage in stages}
-    for stage, module in sub_modules(dict(model.named_modules()), stages).items():
-
-        def keep(_module, _inputs, output, values=recorded[stage]):
-            values.append(statistics([tensor.numpy() for tensor in flatten(output)]))
-
-        module.register_forward_hook(keep)
-    return recorded
