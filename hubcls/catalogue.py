@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import io
 import types
 import typing
 from pathlib import Path
@@ -69,13 +70,32 @@ def read(path: Path, record: type[Record]) -> Record:
     return typing.cast(Record, value)
 
 
+def convert(values: object, record: type[Record], what: str) -> Record:
+    """Plain values, as YAML gives them, as an instance of a dataclass.
+
+    Args:
+        values: a mapping.
+        record: a dataclass; its annotations are the schema.
+        what: the mapping's name, for messages.
+
+    Raises:
+        CatalogueError: the values are not as the dataclass says; lists every place.
+    """
+    node = yaml.SafeDumper(io.StringIO()).represent_data(values)
+    reader = _Reader(None)
+    value = reader.convert(node, record, what)
+    if reader.problems:
+        raise CatalogueError("\n".join(reader.problems))
+    return typing.cast(Record, value)
+
+
 _FAILED: Any = object()
 
 
 class _Reader:
     """Converts YAML nodes by type annotation and collects every problem."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self.path = path
         self.problems: list[str] = []
 
@@ -94,7 +114,8 @@ class _Reader:
         return self._scalar(node, wanted, what)
 
     def fail(self, node: yaml.Node, message: str) -> Any:
-        self.problems.append(f"{self.path}:{node.start_mark.line + 1}: {message}")
+        place = f"{self.path}:{node.start_mark.line + 1}: " if self.path else ""
+        self.problems.append(f"{place}{message}")
         return _FAILED
 
     def _dataclass(self, node: yaml.Node, wanted: type, what: str) -> Any:

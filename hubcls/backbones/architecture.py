@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from hubcls.backbones.key_rules import KeyRules
+
 
 class Architecture(Protocol):
-    """A network's numbers, complete: the same numbers give the same layers and names."""
+    """A network's numbers, complete: the same numbers give the same layers and names.
 
-    def feature_map(self, x: Any) -> Any:
-        """The last feature map [B, h, w, C] of normalised images [B, H, W, 3]."""
+    A layer is called as the keys of its weights begin in the reference implementation
+    (timm's, torchvision's or PaddleClas'), so that one framework needs no renaming.
+    """
 
-    def logits(self, feature_map: Any, num_classes: int) -> Any:
+    def stage_outputs(self, x: Any) -> list[Any]:
+        """Outputs of the stem and of every stage on normalised images [B, H, W, 3].
+
+        The last is the backbone's output. A layer belongs to the first stage that needs
+        it. Feature maps are [B, h, w, C], tokens [B, N, C].
+        """
+
+    def logits(self, features: Any, num_classes: int) -> Any:
         """The original classifier's logits, float32 [B, num_classes]."""
 
-    def key_prefixes(self) -> Mapping[str, Mapping[str, str]]:
-        """For each known naming of checkpoints: layer's name → what its keys begin with."""
+    def key_rules(self) -> Mapping[str, KeyRules]:
+        """The known namings of checkpoints, by a name for messages."""

@@ -1,68 +1,181 @@
-"""The pieces of mobile networks, as functions on Keras tensors."""
+"""The pieces of all convolutional networks, as functions on Keras tensors [B, H, W, C].
+
+Every function takes the name of what it makes: layers with weights are called exactly so,
+those without get an ending of their own ("_pad", "_activation").
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
+from hubcls.backbones.layers import GroupedConv2D, HardSigmoid
+
+# A number is that many zeros on every side.
+Padding = Literal["symmetric", "same", "valid"] | int
+Activation = Literal[
+    "linear",
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "silu",
+    "hard_silu",
+    "gelu",
+    "sigmoid",
+    "hard_sigmoid",
+    "hard_sigmoid_of_paddle",
+    "clip_to_one",
+]
+# Slope and offset: PaddlePaddle's old default, and GhostNet's gate there.
+_GATES: Mapping[str, tuple[float, float]] = {
+    "hard_sigmoid_of_paddle": (0.2, 0.5),
+    "clip_to_one": (1.0, 0.0),
+}
+
 
 @dataclass(frozen=True)
-class LayerStyle:
+class Style:
     """What all layers of one network have in common.
 
     Attributes:
-        max_activation: where the rectifier saturates; 6 is ReLU6.
+        activation: the non-linearity.
+        padding: "symmetric" is PyTorch's and PaddlePaddle's, "same" is TensorFlow's with
+            the odd pixel at the end; they differ wherever a layer shrinks the image.
         bn_epsilon: BatchNorm's epsilon; a checkpoint is right for one value only.
         bn_momentum: share of the running statistics that one step keeps.
     """
 
-    max_activation: float = 6.0
-    bn_epsilon: float = 1e-3
-    bn_momentum: float = 0.99
+    activation: Activation = "relu"
+    padding: Padding = "symmetric"
+    bn_epsilon: float = 1e-5
+    bn_momentum: float = 0.9
 
 
-def pointwise(x: Any, filters: int, style: LayerStyle, *, name: str) -> Any:
-    """1×1 convolution and BatchNorm, without activation."""
-    return normalised(convolution(x, filters, kernel_size=1, name=f"{name}_conv"), style, name=name)
-
-
-def convolution(x: Any, filters: int, *, kernel_size: int, strides: int = 1, name: str) -> Any:
-    """A convolution without bias, padded as TensorFlow pads: the odd pixel at the end."""
-    return keras.layers.Conv2D(
+def convolved(
+    x: Any,
+    filters: int,
+    kernel_size: int | tuple[int, int] = 1,
+    *,
+    name: str,
+    strides: int = 1,
+    groups: int = 1,
+    bias: bool = False,
+    padding: Padding = "symmetric",
+) -> Any:
+    """A convolution."""
+    kind = keras.layers.Conv2D if groups == 1 else GroupedConv2D
+    x, rule = _padded(x, kernel_size, strides, padding, name=name)
+    return kind(
         filters,
         kernel_size,
         strides=strides,
-        padding="same",
-        use_bias=False,
+        padding=rule,
+        groups=groups,
+        use_bias=bias,
         kernel_initializer=_he_by_outputs(),
         name=name,
     )(x)
 
 
-def depthwise_convolution(x: Any, *, kernel_size: int, strides: int, name: str) -> Any:
-    """A depthwise convolution without bias, padded as TensorFlow pads."""
+def depthwise_convolved(
+    x: Any,
+    kernel_size: int,
+    *,
+    name: str,
+    strides: int = 1,
+    bias: bool = False,
+    padding: Padding = "symmetric",
+) -> Any:
+    """A convolution of each channel by itself."""
+    x, rule = _padded(x, kernel_size, strides, padding, name=name)
     return keras.layers.DepthwiseConv2D(
         kernel_size,
         strides=strides,
-        padding="same",
-        use_bias=False,
+        padding=rule,
+        use_bias=bias,
         depthwise_initializer=_he_by_outputs(),
         name=name,
     )(x)
 
 
-def normalised(x: Any, style: LayerStyle, *, name: str) -> Any:
-    """BatchNorm, called `<name>_bn`."""
+def normalised(x: Any, style: Style, *, name: str) -> Any:
+    """BatchNorm."""
     return keras.layers.BatchNormalization(
-        epsilon=style.bn_epsilon, momentum=style.bn_momentum, name=f"{name}_bn"
+        epsilon=style.bn_epsilon, momentum=style.bn_momentum, name=name
     )(x)
 
 
-def activated(x: Any, style: LayerStyle, *, name: str) -> Any:
-    """The network's non-linearity, called `<name>_activation`."""
-    return keras.layers.ReLU(max_value=style.max_activation, name=f"{name}_activation")(x)
+def activated(x: Any, kind: Activation, *, name: str) -> Any:
+    """A non-linearity, called `<name>_activation`; "linear" adds no layer."""
+    if kind == "linear":
+        return x
+    if kind == "leaky_relu":
+        return keras.layers.LeakyReLU(0.1, name=f"{name}_activation")(x)
+    if kind in _GATES:
+        return HardSigmoid(*_GATES[kind], name=f"{name}_activation")(x)
+    return keras.layers.Activation(kind, name=f"{name}_activation")(x)
+
+
+def max_pooled(
+    x: Any, size: int, strides: int, *, name: str, padding: int = 0, ceil: bool = False
+) -> Any:
+    """The largest of each window.
+
+    Args:
+        x: feature maps.
+        size: the window's side.
+        strides: its step.
+        name: of the layer.
+        padding: rows and columns of minus infinity around the map.
+        ceil: whether a last window may reach over the edge.
+    """
+    before, after = _pool_padding(x, size, strides, padding, ceil)
+    if any(before + after):
+        x = keras.layers.ZeroPadding2D(_pairs(before, after), name=f"{name}_pad")(x)
+        # Zeros stand in for minus infinity: callers pool what a rectifier has left.
+    return keras.layers.MaxPooling2D(size, strides, padding="valid", name=name)(x)
+
+
+def average_pooled(
+    x: Any, size: int, strides: int, *, name: str, padding: int = 0, ceil: bool = False
+) -> Any:
+    """The mean of each window; zeros of the padding count, what reaches over the edge not.
+
+    Args:
+        x: feature maps.
+        size: the window's side.
+        strides: its step.
+        name: of the layer.
+        padding: rows and columns of zeros around the map.
+        ceil: whether a last window may reach over the edge; for windows side by side.
+    """
+    if padding:
+        x = keras.layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
+    rule = "same" if ceil else "valid"
+    return keras.layers.AveragePooling2D(size, strides, padding=rule, name=name)(x)
+
+
+def globally_pooled(x: Any, *, name: str, keepdims: bool = False) -> Any:
+    """The mean of each channel [B, C]."""
+    return keras.layers.GlobalAveragePooling2D(keepdims=keepdims, name=name)(x)
+
+
+def dense(x: Any, units: int, *, name: str, bias: bool = True) -> Any:
+    """A dense layer on the last axis."""
+    initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+    return keras.layers.Dense(units, use_bias=bias, kernel_initializer=initializer, name=name)(x)
+
+
+def classified(x: Any, num_classes: int, *, name: str, dropout: float = 0.0) -> Any:
+    """Logits of feature maps or vectors, float32 [B, num_classes]."""
+    if len(x.shape) == 4:
+        x = globally_pooled(x, name=f"{name}_pool")
+    if dropout:
+        x = keras.layers.Dropout(dropout, name=f"{name}_dropout")(x)
+    return keras.layers.Dense(num_classes, dtype="float32", name=name)(x)
 
 
 def divisible(filters: float, divisor: int = 8) -> int:
@@ -72,6 +185,46 @@ def divisible(filters: float, divisor: int = 8) -> int:
     """
     nearest = max(divisor, int(filters + divisor / 2) // divisor * divisor)
     return nearest + divisor if nearest < 0.9 * filters else nearest
+
+
+def _padded(
+    x: Any,
+    kernel_size: int | tuple[int, int],
+    strides: int,
+    padding: Padding,
+    *,
+    name: str,
+) -> tuple[Any, str]:
+    """The map with explicit zeros where Keras' own padding would lie otherwise."""
+    sides = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+    if isinstance(padding, int):
+        return keras.layers.ZeroPadding2D(padding, name=f"{name}_pad")(x), "valid"
+    if padding != "symmetric" or max(sides) == 1:
+        return x, "same" if padding == "same" else "valid"
+    if strides == 1 and all(side % 2 for side in sides):
+        return x, "same"
+    rows, columns = ((side - 1) // 2 for side in sides)
+    return keras.layers.ZeroPadding2D((rows, columns), name=f"{name}_pad")(x), "valid"
+
+
+def _pool_padding(
+    x: Any, size: int, strides: int, padding: int, ceil: bool
+) -> tuple[list[int], list[int]]:
+    """Rows and columns to add before and after."""
+    after = [padding, padding]
+    if ceil:
+        for axis in (0, 1):
+            length = x.shape[1 + axis] + 2 * padding
+            steps = -(-(length - size) // strides)
+            # PyTorch drops a window that would start in the padding behind the map.
+            if steps * strides >= length - padding:
+                steps -= 1
+            after[axis] += max(steps * strides + size - length, 0)
+    return [padding, padding], after
+
+
+def _pairs(before: list[int], after: list[int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (before[0], after[0]), (before[1], after[1])
 
 
 def _he_by_outputs() -> keras.initializers.Initializer:

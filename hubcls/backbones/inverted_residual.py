@@ -1,28 +1,28 @@
 """Networks of inverted residual blocks: a narrow shortcut around a wide depthwise layer.
 
 MobileNetV2, Sandler et al. 2018, arXiv:1801.04381, section 3.3. Which network it is
-follows from numbers alone; EfficientNet-Lite is the first row.
+follows from numbers alone. Layers are called as in timm.
 """
 
 from __future__ import annotations
 
 import math
-import string
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import keras
 
 from hubcls.backbones.blocks import (
-    LayerStyle,
+    Style,
     activated,
-    convolution,
-    depthwise_convolution,
+    classified,
+    convolved,
+    depthwise_convolved,
     divisible,
     normalised,
-    pointwise,
 )
+from hubcls.backbones.key_rules import KeyRules, Renaming, listed
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Stage:
     """Equal blocks in a row; only the first may shrink the image or widen the shortcut.
 
     Attributes:
-        num_blocks: blocks in the row.
+        num_blocks: blocks in the row, before scaling.
         kernel_size: of the depthwise convolutions.
         strides: of the first block.
         expansion: how much wider than the shortcut the depthwise layer is; 1 means that
             there is no expanding convolution.
-        filters: channels of the shortcut.
+        filters: channels of the shortcut, before scaling.
     """
 
     num_blocks: int
@@ -47,189 +47,116 @@ class Stage:
 
 @dataclass(frozen=True)
 class Block:
-    """One inverted residual block, with its place in the network.
+    """One inverted residual block, with its place in the network."""
 
-    Attributes:
-        stage: the stage's number, from 0.
-        place: the block's number in its stage, from 0.
-        kernel_size: of the depthwise convolution.
-        strides: of the depthwise convolution.
-        expansion: how much wider than the input the depthwise layer is.
-        input_filters: channels that come in.
-        filters: channels that go out.
-    """
-
-    stage: int
-    place: int
+    name: str
+    number: int
     kernel_size: int
     strides: int
     expansion: int
-    input_filters: int
     filters: int
-
-    @property
-    def name(self) -> str:
-        """What the names of its layers begin with: "block2a" is the first of stage 2."""
-        return f"block{self.stage + 1}{string.ascii_lowercase[self.place]}"
-
-    @property
-    def has_shortcut(self) -> bool:
-        """Whether the input is added to the output."""
-        return self.strides == 1 and self.input_filters == self.filters
 
 
 @dataclass(frozen=True)
 class InvertedResidual:
-    """An inverted residual network; every number is the final one, nothing is scaled later.
+    """An inverted residual network.
 
     Attributes:
         stem_filters: channels of the first convolution (3×3, stride 2).
         stages: the rows of blocks.
         top_filters: channels of the last 1×1 convolution: the feature map's.
+        width: factor on the channels of the stages.
+        depth: factor on the number of blocks of the inner stages.
         dropout: rate before the original classifier.
-        style: activation and BatchNorm.
+        style: activation, padding and BatchNorm.
     """
 
     stem_filters: int
     stages: tuple[Stage, ...]
     top_filters: int
+    width: float = 1.0
+    depth: float = 1.0
     dropout: float = 0.0
-    style: LayerStyle = field(default_factory=LayerStyle)
+    style: Style = field(default_factory=Style)
 
-    def blocks(self) -> Iterator[Block]:
-        """All blocks, in order."""
-        channels = self.stem_filters
-        for number, stage in enumerate(self.stages):
-            for place in range(stage.num_blocks):
-                strides = stage.strides if place == 0 else 1
-                yield Block(
-                    stage=number,
-                    place=place,
+    def blocks(self) -> Iterator[list[Block]]:
+        """The blocks of each stage, in order."""
+        number = 0
+        for place, stage in enumerate(self.stages):
+            is_outer = place in (0, len(self.stages) - 1)
+            count = stage.num_blocks if is_outer else math.ceil(self.depth * stage.num_blocks)
+            yield [
+                Block(
+                    name=f"blocks.{place}.{i}",
+                    number=number + i,
                     kernel_size=stage.kernel_size,
-                    strides=strides,
+                    strides=stage.strides if i == 0 else 1,
                     expansion=stage.expansion,
-                    input_filters=channels,
-                    filters=stage.filters,
+                    filters=divisible(self.width * stage.filters),
                 )
-                channels = stage.filters
+                for i in range(count)
+            ]
+            number += count
 
-    def feature_map(self, x: Any) -> Any:
-        """The last feature map [B, h, w, top_filters] of normalised images [B, H, W, 3]."""
-        x = convolution(x, self.stem_filters, kernel_size=3, strides=2, name="stem_conv")
-        x = activated(normalised(x, self.style, name="stem"), self.style, name="stem")
-        for block in self.blocks():
-            x = _inverted_residual(x, block, self.style)
-        x = pointwise(x, self.top_filters, self.style, name="top")
-        return activated(x, self.style, name="top")
+    def stage_outputs(self, x: Any) -> list[Any]:
+        """Outputs of the stem and of every stage that ends before the image shrinks."""
+        style = self.style
+        x = convolved(x, self.stem_filters, 3, strides=2, padding=style.padding, name="conv_stem")
+        x = activated(normalised(x, style, name="bn1"), style.activation, name="bn1")
+        outputs = [x]
+        for blocks in self.blocks():
+            if blocks[0].strides == 1:
+                outputs.pop()
+            for block in blocks:
+                x = _inverted_residual(x, block, style)
+            outputs.append(x)
+        x = convolved(x, self.top_filters, name="conv_head")
+        outputs[-1] = activated(normalised(x, style, name="bn2"), style.activation, name="bn2")
+        return outputs
 
-    def logits(self, feature_map: Any, num_classes: int) -> Any:
+    def logits(self, features: Any, num_classes: int) -> Any:
         """The original classifier's logits, float32 [B, num_classes]."""
-        x = keras.layers.GlobalAveragePooling2D(name="top_pool")(feature_map)
-        x = keras.layers.Dropout(self.dropout, name="top_dropout")(x)
-        return keras.layers.Dense(num_classes, dtype="float32", name="predictions")(x)
+        return classified(features, num_classes, name="classifier", dropout=self.dropout)
 
-    def key_prefixes(self) -> dict[str, dict[str, str]]:
-        """For each naming in `KEY_RULES`: layer's name → what its keys begin with."""
-        return {naming: rule(self) for naming, rule in KEY_RULES.items()}
+    def key_rules(self) -> Mapping[str, KeyRules]:
+        """Timm's names, and those of lukemelas' EfficientNet-PyTorch."""
+        return {"timm": KeyRules(), "EfficientNet-PyTorch": KeyRules(prefix=self._lukemelas())}
 
-
-def efficientnet_lite(
-    width: float = 1.0, depth: float = 1.0, dropout: float = 0.2
-) -> InvertedResidual:
-    """EfficientNet-Lite, a network without squeeze-and-excitation for phones.
-
-    Google's tpu repository, models/official/efficientnet/lite, 2020; the compound
-    scaling is EfficientNet's, Tan and Le 2019, arXiv:1905.11946. Stem and top keep their
-    width, the first and the last stage their depth.
-
-    Args:
-        width: factor on the channels of the stages.
-        depth: factor on the number of blocks of the inner stages.
-        dropout: rate before the original classifier.
-    """
-    base = (
-        Stage(num_blocks=1, kernel_size=3, strides=1, expansion=1, filters=16),
-        Stage(num_blocks=2, kernel_size=3, strides=2, expansion=6, filters=24),
-        Stage(num_blocks=2, kernel_size=5, strides=2, expansion=6, filters=40),
-        Stage(num_blocks=3, kernel_size=3, strides=2, expansion=6, filters=80),
-        Stage(num_blocks=3, kernel_size=5, strides=1, expansion=6, filters=112),
-        Stage(num_blocks=4, kernel_size=5, strides=2, expansion=6, filters=192),
-        Stage(num_blocks=1, kernel_size=3, strides=1, expansion=6, filters=320),
-    )
-    outer = (0, len(base) - 1)
-    stages = tuple(
-        Stage(
-            num_blocks=stage.num_blocks if i in outer else math.ceil(depth * stage.num_blocks),
-            kernel_size=stage.kernel_size,
-            strides=stage.strides,
-            expansion=stage.expansion,
-            filters=divisible(width * stage.filters),
-        )
-        for i, stage in enumerate(base)
-    )
-    return InvertedResidual(stem_filters=32, stages=stages, top_filters=1280, dropout=dropout)
+    def _lukemelas(self) -> Renaming:
+        names = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head",
+                 "bn2": "_bn1", "classifier": "_fc"}  # fmt: skip
+        parts = ("_expand_conv", "_bn0", "_depthwise_conv", "_bn1", "_project_conv", "_bn2")
+        for block in (block for blocks in self.blocks() for block in blocks):
+            own = _SEPARABLE if block.expansion == 1 else _EXPANDED
+            for part, theirs in zip(own, parts[-len(own) :], strict=True):
+                names[f"{block.name}.{part}"] = f"_blocks.{block.number}.{theirs}"
+        return listed(names)
 
 
-def timm_prefixes(network: InvertedResidual) -> dict[str, str]:
-    """Layer's name → prefix of its keys in timm: "blocks.1.0.conv_pw"."""
-    prefixes = {
-        "stem_conv": "conv_stem",
-        "stem_bn": "bn1",
-        "top_conv": "conv_head",
-        "top_bn": "bn2",
-        "predictions": "classifier",
-    }
-    expanded = ("conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3")
-    separable = ("conv_dw", "bn1", "conv_pw", "bn2")
-    for block in network.blocks():
-        parts = separable if block.expansion == 1 else expanded
-        for layer, part in zip(_layer_names(block), parts, strict=True):
-            prefixes[layer] = f"blocks.{block.stage}.{block.place}.{part}"
-    return prefixes
+_EXPANDED = ("conv_pw", "bn1", "conv_dw", "bn2", "conv_pwl", "bn3")
+_SEPARABLE = ("conv_dw", "bn1", "conv_pw", "bn2")
 
 
-def lukemelas_prefixes(network: InvertedResidual) -> dict[str, str]:
-    """Layer's name → prefix of its keys in EfficientNet-PyTorch: "_blocks.1._expand_conv"."""
-    prefixes = {
-        "stem_conv": "_conv_stem",
-        "stem_bn": "_bn0",
-        "top_conv": "_conv_head",
-        "top_bn": "_bn1",
-        "predictions": "_fc",
-    }
-    parts = ("_expand_conv", "_bn0", "_depthwise_conv", "_bn1", "_project_conv", "_bn2")
-    for number, block in enumerate(network.blocks()):
-        present = parts[2:] if block.expansion == 1 else parts
-        for layer, part in zip(_layer_names(block), present, strict=True):
-            prefixes[layer] = f"_blocks.{number}.{part}"
-    return prefixes
-
-
-KEY_RULES: Mapping[str, Callable[[InvertedResidual], dict[str, str]]] = {
-    "timm": timm_prefixes,
-    "lukemelas": lukemelas_prefixes,
-}
-"""Naming of a checkpoint's keys → for a network, layer's name → prefix of its keys."""
-
-
-def _inverted_residual(x: Any, block: Block, style: LayerStyle) -> Any:
+def _inverted_residual(x: Any, block: Block, style: Style) -> Any:
     shortcut = x
+    names = iter(_SEPARABLE if block.expansion == 1 else _EXPANDED)
     if block.expansion != 1:
-        name = f"{block.name}_expand"
-        x = pointwise(x, block.expansion * block.input_filters, style, name=name)
-        x = activated(x, style, name=name)
-    name = f"{block.name}_depthwise"
-    x = depthwise_convolution(
-        x, kernel_size=block.kernel_size, strides=block.strides, name=f"{name}_conv"
+        x = convolved(x, block.expansion * x.shape[-1], name=f"{block.name}.{next(names)}")
+        x = _normalised_and_activated(x, style, name=f"{block.name}.{next(names)}")
+    x = depthwise_convolved(
+        x,
+        block.kernel_size,
+        strides=block.strides,
+        padding=style.padding,
+        name=f"{block.name}.{next(names)}",
     )
-    x = activated(normalised(x, style, name=name), style, name=name)
-    x = pointwise(x, block.filters, style, name=f"{block.name}_project")
-    if block.has_shortcut:
-        x = keras.layers.Add(name=f"{block.name}_add")([shortcut, x])
+    x = _normalised_and_activated(x, style, name=f"{block.name}.{next(names)}")
+    x = convolved(x, block.filters, name=f"{block.name}.{next(names)}")
+    x = normalised(x, style, name=f"{block.name}.{next(names)}")
+    if block.strides == 1 and shortcut.shape[-1] == block.filters:
+        x = keras.layers.Add(name=f"{block.name}.add")([shortcut, x])
     return x
 
 
-def _layer_names(block: Block) -> list[str]:
-    """The block's layers with weights, in order."""
-    parts = ["depthwise", "project"] if block.expansion == 1 else ["expand", "depthwise", "project"]
-    return [f"{block.name}_{part}_{kind}" for part in parts for kind in ("conv", "bn")]
+def _normalised_and_activated(x: Any, style: Style, *, name: str) -> Any:
+    return activated(normalised(x, style, name=name), style.activation, name=name)

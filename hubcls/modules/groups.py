@@ -21,10 +21,40 @@ _GLOBAL_POOLS = (
 
 @dataclass(frozen=True)
 class LayerGroup:
-    """Names of layers that are opened and closed together, in graph order."""
+    """Layers that are opened and closed together.
+
+    Attributes:
+        name: "stem", "stage_1" ….
+        layers: names of the layers with weights, in graph order.
+        output: name of the operation whose output is the stage's.
+    """
 
     name: str
     layers: tuple[str, ...]
+    output: str
+
+
+def groups_by_output(model: keras.Model, outputs: Sequence[Any]) -> tuple[LayerGroup, ...]:
+    """The layers that carry weights, by the first of these tensors that needs them.
+
+    Args:
+        model: functional.
+        outputs: tensors in it, stem to last stage; the last is the model's own output.
+
+    Returns:
+        Groups "stem", "stage_1" …, each layer with weights in exactly one.
+    """
+    groups: list[tuple[tuple[str, ...], str]] = []
+    taken: set[str] = set()
+    for output in outputs:
+        needed = {op.name for op in keras.Function(model.inputs, output).operations}
+        layers = [one.name for one in model.layers if one.weights and one.name in needed - taken]
+        taken |= needed
+        groups.append((tuple(layers), output._keras_history.operation.name))
+    return tuple(
+        LayerGroup(f"stage_{place}" if place else "stem", layers, output)
+        for place, (layers, output) in enumerate(groups)
+    )
 
 
 def groups_by_stride(model: keras.Model) -> tuple[LayerGroup, ...]:
@@ -48,7 +78,17 @@ def groups_by_stride(model: keras.Model) -> tuple[LayerGroup, ...]:
         [layer for layer in weighted if stages[layer.name] == stage]
         for stage in sorted({stages[layer.name] for layer in weighted})
     ]
-    return _named(_split(_with_trainable_stem(members)))
+    groups = _split(_with_trainable_stem(members))
+    ends = [stages[group[-1].name] for group in groups]
+    return tuple(
+        LayerGroup(
+            f"stage_{place}" if place else "stem",
+            tuple(layer.name for layer in group),
+            # A stage that was cut ends where its layers do.
+            _last(stages, end) if end not in ends[place + 1 :] else group[-1].name,
+        )
+        for place, (group, end) in enumerate(zip(groups, ends, strict=True))
+    )
 
 
 @dataclass(frozen=True)
@@ -121,8 +161,6 @@ def _count(group: Sequence[Any]) -> int:
     return sum(layer.count_params() for layer in group)
 
 
-def _named(members: list[list[Any]]) -> tuple[LayerGroup, ...]:
-    return tuple(
-        LayerGroup(f"stage_{place}" if place else "stem", tuple(layer.name for layer in group))
-        for place, group in enumerate(members)
-    )
+def _last(stages: Mapping[str, int], stage: int) -> str:
+    """The operation that a stage ends with."""
+    return [name for name, own in stages.items() if own == stage][-1]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -63,7 +64,7 @@ class Module:
     Attributes:
         spec: everything the catalogue knows.
         preprocessing: what happens to images, at this module's input size.
-        weights: None, "imagenet" or the path of a file.
+        weights: None, "imagenet", a publisher or the path of a file.
     """
 
     def __init__(
@@ -86,11 +87,13 @@ class Module:
             directory: a folder instead: with a `.keras` model, a KerasHub preset or a
                 SavedModel.
             handle: an address of TensorFlow Hub or the path of a SavedModel, instead.
-            weights: "imagenet" for the published ones, None for random ones, or a file.
+            weights: "imagenet" for the published ones that the catalogue prefers, a
+                publisher ("timm", "paddle" …) for its own, None for random ones, or a file
+                of yours, which is taken to be like the published one of its format.
             input_size: side in pixels, or height and width; None takes the published.
             version: PaddleHub's argument; the catalogue holds one version of each.
-            rule: how a folder's or a handle's network wants its pixels, where it does
-                not say so itself.
+            rule: how a folder's, a handle's or your own file's network wants its pixels,
+                where it is not as the folder or the catalogue says.
             signature: of a SavedModel with several.
             output_key: of a SavedModel with several outputs.
 
@@ -101,10 +104,8 @@ class Module:
         """
         _check_one_of(name=name, directory=directory, handle=handle)
         if name is not None:
-            _check_not_given(
-                "a directory or a handle", rule=rule, signature=signature, output_key=output_key
-            )
-            self.spec = finding.spec(name)
+            _check_not_given("a directory or a handle", signature=signature, output_key=output_key)
+            self.spec = _for_weights(finding.spec(name), weights, rule)
         else:
             place = handle if handle is not None else str(directory)
             kind = "tensorflow_hub" if handle is not None else _kind_of(Path(place))
@@ -118,6 +119,7 @@ class Module:
         self.weights = weights
         self.preprocessing = _sized(self.spec, input_size)
         _check_weights(self.spec, weights)
+        self._stage_models: dict[int, keras.Model] = {}
 
     @property
     def name(self) -> str:
@@ -182,6 +184,8 @@ class Module:
     def classify(self, images: Images, *, top_k: int = 5) -> list[list[tuple[str, float]]]:
         """Names and probabilities of the most probable ImageNet classes of each image.
 
+        Weights with a classifier for other classes give the classes' numbers as names.
+
         Args:
             images: a path, an array [H, W], [H, W, C] or [N, H, W, C] of 0–255, a Pillow
                 image, or a sequence of such; their order is kept.
@@ -198,24 +202,38 @@ class Module:
                 f"{self.name} with weights={self.weights!r} has no classification head, so it "
                 "has no class names to give. Fine-tune it, or take weights='imagenet'."
             )
-        names = _CLASS_NAMES[self.spec.class_names or "imagenet"]()
         rows = self._predict(images, "classification")
+        names = _CLASS_NAMES[self.spec.class_names or "imagenet"]()
+        if len(names) != rows.shape[1]:  # a checkpoint of somebody's own
+            names = [str(place) for place in range(rows.shape[1])]
         best = np.argsort(-rows, axis=1, kind="stable")[:, :top_k]
         return [
             [(names[place], float(row[place])) for place in places]
             for row, places in zip(rows, best, strict=True)
         ]
 
-    def features(self, images: Images) -> npt.NDArray[np.float32]:
-        """Feature vectors of images, float32 [N, C]; feature maps are averaged.
+    def features(self, images: Images, *, stage: int | None = None) -> npt.NDArray[np.float32]:
+        """Feature vectors of images, float32 [N, C], or what a stage makes of them.
 
         Args:
             images: as for `classify`.
+            stage: number of a layer group: 0 is the stem. Its output comes as it is, maps
+                [N, h, w, C] or tokens [N, T, C]; None gives the backbone's, averaged.
 
         Raises:
+            ConfigError: there is no such stage.
             DataError: an image cannot be read.
         """
-        return self._predict(images, "feature_map")
+        if stage is None:
+            return self._predict(images, "feature_map")
+        groups = self.layer_groups
+        if not 0 <= stage < len(groups):
+            raise ConfigError(f"{self.name} has stages 0 to {len(groups) - 1}, not {stage}")
+        if stage not in self._stage_models:
+            ends = {operation.name: operation.output for operation in self.backbone.operations}
+            model = keras.Model(self.backbone.input, ends[groups[stage].output])
+            self._stage_models[stage] = model
+        return _outputs(self._stage_models[stage].predict_on_batch, images, self.preprocessing)
 
     def summary(self) -> str:
         """What is known about the module, in a few lines of text."""
@@ -248,7 +266,8 @@ class Module:
 
     @functools.cached_property
     def _built(self) -> Built:
-        if self.spec.is_non_commercial and self.weights == "imagenet":
+        is_published = self.weights == "imagenet" or self.weights in self.spec.publishers
+        if self.spec.is_non_commercial and is_published:
             logger.warning(
                 "the weights of %s are licensed %s: not for commercial use",
                 self.name,
@@ -256,7 +275,7 @@ class Module:
             )
         built: Built = _SOURCES[self.spec.source](
             self.spec,
-            weights=self.weights,
+            weights="imagenet" if is_published else self.weights,
             height=self.preprocessing.height,
             width=self.preprocessing.width,
         )
@@ -275,14 +294,8 @@ class Module:
         return keras.Model(self.backbone.input, outputs, name=f"{self.backbone.name}_context")
 
     def _predict(self, images: Images, output: str) -> npt.NDArray[np.float32]:
-        listed = _listed(images)
-        if not listed:
-            raise ConfigError("images must hold at least one path, array or Pillow image")
-        batches = [
-            np.asarray(self._context_model.predict_on_batch(batch)[output], dtype=np.float32)
-            for batch in _batches(listed, self.preprocessing)
-        ]
-        return np.concatenate(batches)
+        predict = self._context_model.predict_on_batch
+        return _outputs(lambda batch: predict(batch)[output], images, self.preprocessing)
 
 
 def module_of(feature: Any) -> Module | None:
@@ -308,6 +321,16 @@ def _listed(images: Images) -> list[Image]:
         else:
             listed.append(image)
     return listed
+
+
+def _outputs(
+    predict: Callable[[npt.NDArray[np.uint8]], Any], images: Images, rule: Preprocessing
+) -> npt.NDArray[np.float32]:
+    listed = _listed(images)
+    if not listed:
+        raise ConfigError("images must hold at least one path, array or Pillow image")
+    batches = [np.asarray(predict(batch), dtype=np.float32) for batch in _batches(listed, rule)]
+    return np.concatenate(batches)
 
 
 def _batches(images: Sequence[Image], rule: Preprocessing) -> Iterator[npt.NDArray[np.uint8]]:
@@ -354,6 +377,18 @@ def _sized(spec: ModuleSpec, input_size: int | tuple[int, int] | None) -> Prepro
     return spec.preprocessing.replaced(height=sides[0], width=sides[1])
 
 
+def _for_weights(
+    spec: ModuleSpec, weights: str | Path | None, rule: InputRule | None
+) -> ModuleSpec:
+    chosen = spec.for_weights(weights)
+    if rule is None:
+        return chosen
+    if weights is None or weights == "imagenet" or weights in spec.publishers:
+        raise ConfigError("rule can only be given with a directory, a handle or a file of weights")
+    size = chosen.preprocessing
+    return dataclasses.replace(chosen, preprocessing=rule.sized(size.height, size.width))
+
+
 def _check_one_of(**places: Any) -> None:
     given = [key for key, value in places.items() if value is not None]
     if len(given) != 1:
@@ -376,11 +411,13 @@ def _check_version(spec: ModuleSpec, version: str | None) -> None:
 
 
 def _check_weights(spec: ModuleSpec, weights: str | Path | None) -> None:
-    if weights is None or weights == "imagenet":
+    if weights is None or weights == "imagenet" or weights in spec.publishers:
         return
     if not Path(weights).exists():
+        publishers = "".join(f' "{name}",' for name in spec.publishers)
         raise ConfigError(
-            f'weights must be "imagenet", None or an existing file; there is no {weights}'
+            f'weights must be "imagenet",{publishers} None or an existing file; there is no '
+            f"{weights}"
         )
 
 

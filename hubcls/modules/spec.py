@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from hubcls.errors import ConfigError
@@ -29,50 +31,14 @@ WeightFormat = Literal[
 ]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]*")
-
-
-@dataclass(frozen=True)
-class WeightSource:
-    """Where published weights come from, and how their bytes are known to be right.
-
-    Attributes:
-        format: how the file is read.
-        urls: addresses of the same file, tried in order.
-        package: importable package from pip that carries the file.
-        extra: hubcls' extra that installs `package`; None when it always is installed.
-        preset: KerasHub's or keras-cv's name for the weights.
-        file: file name, in the cache folder or inside `package`.
-        size_bytes: length of the file, where known.
-        sha256: where published.
-        md5: where only this is published, as by keras.applications.
-        trained_on: the data that the weights have seen.
-    """
-
-    format: WeightFormat
-    urls: tuple[str, ...] = ()
-    package: str | None = None
-    extra: str | None = None
-    preset: str | None = None
-    file: str | None = None
-    size_bytes: int | None = None
-    sha256: str | None = None
-    md5: str | None = None
-    trained_on: str = "ImageNet-1k"
-
-    def __post_init__(self) -> None:
-        """Refuse weights that cannot be found or checked.
-
-        Raises:
-            ConfigError: no place is named, or a hash has the wrong length.
-        """
-        if not (self.urls or self.package or self.preset):
-            raise ConfigError("weights need urls, a package or a preset")
-        if (self.urls or self.package) and not self.file and self.format != "saved_model":
-            raise ConfigError("weights from urls or from a package need the name of the file")
-        for algorithm, length in (("sha256", 64), ("md5", 32)):
-            digest = getattr(self, algorithm)
-            if digest is not None and not re.fullmatch(rf"[0-9a-f]{{{length}}}", digest):
-                raise ConfigError(f"{algorithm} must be {length} hexadecimal digits in lower case")
+# What a file's ending says about who wrote it.
+_FORMATS_OF_ENDING: Mapping[str, tuple[WeightFormat, ...]] = {
+    ".pdparams": ("pdparams",),
+    ".tar": ("paddle_tar", "pdparams"),
+    ".pth": ("pth", "safetensors"),
+    ".pt": ("pth", "safetensors"),
+    ".safetensors": ("safetensors", "pth"),
+}
 
 
 @dataclass(frozen=True)
@@ -120,6 +86,68 @@ class InputRule:
 
 
 @dataclass(frozen=True)
+class WeightSource:
+    """One set of published weights: where it is, how its bytes are known to be right.
+
+    Weights from different publishers want different pixels, and now and then another
+    variant of the network. What is left out here is as the row says.
+
+    Attributes:
+        format: how the file is read.
+        publisher: who trained or converted them; `Module(name, weights=publisher)` takes
+            them. May be left out where a row has one source.
+        urls: addresses of the same file, tried in order.
+        package: importable package from pip that carries the file.
+        extra: hubcls' extra that installs `package`; None when it always is installed.
+        preset: KerasHub's or keras-cv's name for the weights.
+        file: file name, in the cache folder or inside `package`.
+        size_bytes: length of the file, where known.
+        sha256: where published.
+        md5: where only this is published, as by keras.applications.
+        trained_on: the data that the weights have seen.
+        licence: of these weights.
+        published: accuracy of these weights.
+        preprocessing: what these weights were trained with.
+        source: who builds the network for them.
+        builder: what that source calls; the row's parameters are not for it.
+        parameters: replace the row's of the same name.
+    """
+
+    format: WeightFormat
+    publisher: str | None = None
+    urls: tuple[str, ...] = ()
+    package: str | None = None
+    extra: str | None = None
+    preset: str | None = None
+    file: str | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    md5: str | None = None
+    trained_on: str = "ImageNet-1k"
+    licence: str | None = None
+    published: Published | None = None
+    preprocessing: InputRule | None = None
+    source: Source | None = None
+    builder: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse weights that cannot be found or checked.
+
+        Raises:
+            ConfigError: no place is named, or a hash has the wrong length.
+        """
+        if not (self.urls or self.package or self.preset):
+            raise ConfigError("weights need urls, a package or a preset")
+        if (self.urls or self.package) and not self.file and self.format != "saved_model":
+            raise ConfigError("weights from urls or from a package need the name of the file")
+        for algorithm, length in (("sha256", 64), ("md5", 32)):
+            digest = getattr(self, algorithm)
+            if digest is not None and not re.fullmatch(rf"[0-9a-f]{{{length}}}", digest):
+                raise ConfigError(f"{algorithm} must be {length} hexadecimal digits in lower case")
+
+
+@dataclass(frozen=True)
 class ModuleSpec:
     """Everything known about a module before it is built.
 
@@ -134,9 +162,12 @@ class ModuleSpec:
         preprocessing: the published input size and the true normalisation.
         num_features: channels of the backbone's output.
         num_parameters: of the backbone without its head.
+        num_macs: multiplications and additions for one image of the published size, head
+            included, counted as one.
         paper: where the architecture was published.
         licence: of the weights, an SPDX identifier where there is one.
         weights: the published weights; None when there are none.
+        variants: this module with the weights of each publisher, the preferred one first.
         class_names: list of names that the weights' head answers with.
         published: accuracy of these weights.
         aliases: other names of these very weights.
@@ -156,8 +187,10 @@ class ModuleSpec:
     licence: str
     num_features: int | None = None
     num_parameters: int | None = None
+    num_macs: int | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     weights: WeightSource | None = None
+    variants: tuple[ModuleSpec, ...] = ()
     class_names: str | None = "imagenet"
     published: Published | None = None
     aliases: tuple[str, ...] = ()
@@ -170,6 +203,29 @@ class ModuleSpec:
         """Whether the licence of the weights forbids commercial use."""
         return "NC" in re.split(r"[^A-Z]+", self.licence.upper())
 
+    @property
+    def publishers(self) -> tuple[str, ...]:
+        """Who publishes weights for this module, the preferred one first."""
+        named = (variant.weights.publisher for variant in self.variants if variant.weights)
+        return tuple(name for name in named if name)
+
+    def for_weights(self, weights: str | Path | None) -> ModuleSpec:
+        """The module as these weights want it: pixels, variant of the network, licence.
+
+        Args:
+            weights: a publisher; or a file, which is taken to be like the first published
+                weights of its format; "imagenet" and None stand for the preferred ones.
+        """
+        if weights in self.publishers:
+            chosen = self.variants[self.publishers.index(str(weights))]
+            return dataclasses.replace(chosen, variants=self.variants)
+        wanted = _FORMATS_OF_ENDING.get(Path(weights).suffix.lower(), ()) if weights else ()
+        for known in wanted:
+            for variant in self.variants:
+                if variant.weights and variant.weights.format == known:
+                    return dataclasses.replace(variant, variants=self.variants)
+        return self
+
 
 @dataclass(frozen=True)
 class Row:
@@ -180,10 +236,11 @@ class Row:
     input_size: int
     num_features: int
     num_parameters: int
+    num_macs: int | None = None
     summary: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     preprocessing: InputRule | None = None
-    weights: WeightSource | None = None
+    weights: tuple[WeightSource, ...] = ()
     published: Published | None = None
     paper: Paper | None = None
     licence: str | None = None
@@ -202,6 +259,9 @@ class Row:
             )
         if self.input_size < 1:
             raise ConfigError(f"input_size must be a positive number of pixels in {self.name}")
+        publishers = [source.publisher for source in self.weights]
+        if len(set(publishers)) != len(publishers) or (len(publishers) > 1 and None in publishers):
+            raise ConfigError(f"the weights of {self.name} need publishers of different names")
 
 
 @dataclass(frozen=True)
@@ -237,23 +297,34 @@ class Family:
         return tuple(self._spec(row) for row in self.modules)
 
     def _spec(self, row: Row) -> ModuleSpec:
-        rule = row.preprocessing or self.preprocessing
+        variants = tuple(self._variant(row, source) for source in row.weights or (None,))
+        return dataclasses.replace(variants[0], variants=variants)
+
+    def _variant(self, row: Row, weights: WeightSource | None) -> ModuleSpec:
+        own = weights or _NO_WEIGHTS
+        rule = own.preprocessing or row.preprocessing or self.preprocessing
+        is_preferred = weights is None or weights is row.weights[0]
+        shared = {} if own.builder else {**self.parameters, **row.parameters}
         return ModuleSpec(
             name=row.name,
             family=self.family,
             summary=row.summary or self.summary,
-            source=self.source,
-            builder=row.builder,
+            source=own.source or self.source,
+            builder=own.builder or row.builder,
             preprocessing=rule.sized(row.input_size, row.input_size),
             paper=row.paper or self.paper,
-            licence=row.licence or self.licence,
+            licence=own.licence or row.licence or self.licence,
             num_features=row.num_features,
             num_parameters=row.num_parameters,
-            parameters={**self.parameters, **row.parameters},
-            weights=row.weights,
+            num_macs=row.num_macs,
+            parameters={**shared, **own.parameters},
+            weights=weights,
             class_names=self.class_names,
-            published=row.published,
+            published=own.published or (row.published if is_preferred else None),
             aliases=row.aliases,
             same_architecture=row.same_architecture,
             min_size=self.min_size,
         )
+
+
+_NO_WEIGHTS = WeightSource(format="keras", preset="none")

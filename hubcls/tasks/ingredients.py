@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -194,7 +194,7 @@ def from_feature(
     else:
         present = {layer.name for layer in backbone.layers}
         groups = tuple(
-            LayerGroup(group.name, tuple(name for name in group.layers if name in present))
+            replace(group, layers=tuple(name for name in group.layers if name in present))
             for group in module.layer_groups
         )
         groups = tuple(group for group in groups if group.layers)

@@ -4,8 +4,8 @@ from hubcls.weights.loading import (
     Naming,
     closest_naming,
     keras_leaves,
+    leaves_of,
     load_arrays,
-    torch_leaves,
     without_parallel_prefix,
 )
 from hubcls.weights.matching import Slot, match
@@ -16,9 +16,9 @@ __all__ = [
     "Slot",
     "closest_naming",
     "keras_leaves",
+    "leaves_of",
     "load_arrays",
     "match",
     "read_arrays",
-    "torch_leaves",
     "without_parallel_prefix",
 ]

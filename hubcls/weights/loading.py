@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
 
 from hubcls.errors import WeightsError
-from hubcls.weights.layouts import Array, Layout, as_is, torch_leaf
+from hubcls.weights.layouts import Array, Layout, as_is, leaf_of, scaled
 from hubcls.weights.matching import Slot, match
 
 _PARALLEL_PREFIX = "module."
@@ -16,20 +16,29 @@ _PARALLEL_PREFIX = "module."
 LeafRule = Callable[[keras.layers.Layer], list[tuple[str, Layout]]]
 
 
-def torch_leaves(layer: keras.layers.Layer) -> list[tuple[str, Layout]]:
-    """For each weight of a layer: the end of PyTorch's key, and the layout.
+def leaves_of(framework: str) -> LeafRule:
+    """For each weight of a layer: the end of a framework's key, and the layout.
+
+    Args:
+        framework: "torch", "paddle" or "paddle_static".
 
     Raises:
-        WeightsError: PyTorch's way with this kind of layer is not known.
+        WeightsError: (the rule) the framework's way with this kind of layer is not known.
     """
-    kinds = [kind.__name__ for kind in type(layer).__mro__]
-    leaves = []
-    for weight in layer.weights:
-        leaf = torch_leaf(kinds, weight.name)
-        if leaf is None:
-            raise WeightsError(f"no rule says where PyTorch keeps {weight.path} of a {kinds[0]}")
-        leaves.append(leaf)
-    return leaves
+
+    def rule(layer: keras.layers.Layer) -> list[tuple[str, Layout]]:
+        kinds = [kind.__name__ for kind in type(layer).__mro__]
+        leaves = []
+        for weight in layer.weights:
+            leaf = leaf_of(framework, kinds, weight.name)
+            if leaf is None:
+                raise WeightsError(
+                    f"no rule says where {framework} keeps {weight.path} of a {kinds[0]}"
+                )
+            leaves.append(leaf)
+        return leaves
+
+    return rule
 
 
 def keras_leaves(layer: keras.layers.Layer) -> list[tuple[str, Layout]]:
@@ -46,12 +55,14 @@ class Naming:
         prefixes: name of the layer → what its keys begin with.
         leaves: how its keys end.
         ignored: patterns of keys that no layer wants.
+        factors: name of the layer → what its kernel is multiplied by.
     """
 
     name: str
     prefixes: Mapping[str, str]
-    leaves: LeafRule = torch_leaves
+    leaves: LeafRule
     ignored: tuple[str, ...] = ("*.num_batches_tracked",)
+    factors: Mapping[str, float] = field(default_factory=dict)
 
 
 def slots(layers: Sequence[keras.layers.Layer], naming: Naming) -> list[Slot]:
@@ -61,32 +72,41 @@ def slots(layers: Sequence[keras.layers.Layer], naming: Naming) -> list[Slot]:
             variable=weight.path,
             key=naming.prefixes.get(layer.name, f"<{layer.name}>") + leaf,
             shape=tuple(weight.shape),
-            layout=layout,
+            layout=_with_factor(layout, weight.name, naming.factors.get(layer.name)),
         )
         for layer in layers
         for weight, (leaf, layout) in zip(layer.weights, naming.leaves(layer), strict=True)
     ]
 
 
+def _with_factor(layout: Layout, weight: str, factor: float | None) -> Layout:
+    return layout if factor is None or weight != "kernel" else scaled(layout, factor)
+
+
 def closest_naming(
-    arrays: Mapping[str, Array],
     layers: Sequence[keras.layers.Layer],
-    namings: Sequence[Naming],
-) -> Naming:
-    """The naming under which most of the layers' weights are in the file.
+    candidates: Sequence[tuple[Naming, Mapping[str, Array]]],
+) -> tuple[Naming, Mapping[str, Array]]:
+    """The candidate in which most of the layers' weights are found; of equals, the first.
+
+    Args:
+        layers: the network's layers.
+        candidates: namings, and a file's arrays as each of them wants them.
 
     Raises:
-        WeightsError: none of them is, under any naming.
+        WeightsError: none of the weights is in the file, under any naming.
     """
-    hits = [sum(slot.key in arrays for slot in slots(layers, naming)) for naming in namings]
-    best = max(range(len(namings)), key=hits.__getitem__)
+    hits = [
+        sum(slot.key in arrays for slot in slots(layers, naming)) for naming, arrays in candidates
+    ]
+    best = max(range(len(candidates)), key=hits.__getitem__)
     if hits[best] == 0:
         raise WeightsError(
             "the file holds weights of another architecture, or names them otherwise.\n"
-            f"  Its first keys: {', '.join(list(arrays)[:5])}.\n"
-            f"  Known namings: {', '.join(naming.name for naming in namings)}."
+            f"  Its first keys: {', '.join(list(candidates[-1][1])[:5])}.\n"
+            f"  Known namings: {', '.join(naming.name for naming, _ in candidates)}."
         )
-    return namings[best]
+    return candidates[best]
 
 
 def load_arrays(

@@ -71,7 +71,7 @@ def _fitted(array: Array, slot: Slot) -> tuple[Array, str]:
     if not np.issubdtype(array.dtype, np.floating):
         return array, f"holds {array.dtype} values"
     try:
-        value = slot.layout(array)
+        value = slot.layout(array, slot.shape)
     except ValueError:  # a layout for four axes meets an array of two
         return array, f"has shape {array.shape}"
     if value.shape != slot.shape:

@@ -8,7 +8,7 @@ import pytest
 from hubcls.errors import ChecksumError, DownloadError, OfflineError, WeightsError
 from hubcls.home import modules_home
 from hubcls.modules import finding
-from hubcls.modules.sources.keras_weights import published_file
+from hubcls.modules.sources.keras_weights import file_of_keras
 
 # Nothing listens on this port of this machine.
 NOWHERE = "http://127.0.0.1:9/weights.h5"
@@ -35,7 +35,7 @@ def place(folder, content=b"weights"):
 
 def test_offline_the_message_says_what_to_do_instead():
     with pytest.raises(OfflineError, match="HUBCLS_OFFLINE") as caught:
-        published_file(spec())
+        file_of_keras(spec())
 
     assert "weights=None" in str(caught.value)
     assert "efficientnet_lite0_imagenet" in str(caught.value)
@@ -46,7 +46,7 @@ def test_without_a_network_the_message_says_what_to_do_instead(monkeypatch):
     monkeypatch.setattr("hubcls.downloads.fetching._FIRST_WAIT_SECONDS", 0.0)
 
     with pytest.raises(DownloadError, match=r"127\.0\.0\.1") as caught:
-        published_file(spec())
+        file_of_keras(spec())
 
     assert "weights=None" in str(caught.value)
 
@@ -54,14 +54,14 @@ def test_without_a_network_the_message_says_what_to_do_instead(monkeypatch):
 def test_a_file_that_lies_here_needs_no_network():
     path = place(modules_home() / "keras_applications")
 
-    assert published_file(spec()) == path
+    assert file_of_keras(spec()) == path
 
 
 def test_a_file_that_keras_fetched_is_used_where_it_lies(tmp_path):
     path = place(tmp_path / "keras" / "models")
     digest = hashlib.md5(b"weights", usedforsecurity=False).hexdigest()
 
-    assert published_file(spec(md5=digest)) == path
+    assert file_of_keras(spec(md5=digest)) == path
 
 
 def test_a_damaged_file_of_keras_is_not_used(tmp_path):
@@ -69,14 +69,14 @@ def test_a_damaged_file_of_keras_is_not_used(tmp_path):
     digest = hashlib.md5(b"weights", usedforsecurity=False).hexdigest()
 
     with pytest.raises(OfflineError):
-        published_file(spec(md5=digest))
+        file_of_keras(spec(md5=digest))
 
 
 def test_other_bytes_than_published_are_refused_and_removed():
     path = place(modules_home() / "keras_applications", b"damaged")
 
     with pytest.raises(ChecksumError, match="md5"):
-        published_file(spec(md5="0" * 32))
+        file_of_keras(spec(md5="0" * 32))
 
     assert not path.exists()
 
@@ -85,4 +85,4 @@ def test_a_module_without_published_weights_says_so():
     bare = dataclasses.replace(spec(), weights=None)
 
     with pytest.raises(WeightsError, match="weights=None"):
-        published_file(bare)
+        file_of_keras(bare)

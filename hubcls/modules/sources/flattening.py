@@ -39,4 +39,4 @@ def _can_be_rebuilt(layer: keras.layers.Layer) -> bool:
 def one_group(backbone: keras.Model) -> tuple[LayerGroup, ...] | None:
     """All weights as one group where one layer holds them; None leaves it to the general rule."""
     weighted = [layer.name for layer in backbone.layers if layer.weights]
-    return (LayerGroup("network", tuple(weighted)),) if len(weighted) == 1 else None
+    return (LayerGroup("network", tuple(weighted), weighted[0]),) if len(weighted) == 1 else None

@@ -11,7 +11,7 @@ import numpy as np
 from hubcls.errors import WeightsError
 from hubcls.modules.normalization import normalised_input
 from hubcls.modules.sources.built import Built
-from hubcls.modules.sources.keras_weights import fill, published_file
+from hubcls.modules.sources.keras_weights import file_of_keras, fill
 from hubcls.modules.sources.naming import fix_automatic_names
 from hubcls.modules.spec import ModuleSpec
 from hubcls.preprocessing import Preprocessing
@@ -44,7 +44,7 @@ def build(spec: ModuleSpec, *, weights: str | Path | None, height: int, width: i
     backbone = _without_normalization(inner)
     if weights is None:
         return Built(backbone)
-    path = published_file(spec) if weights == "imagenet" else Path(weights)
+    path = file_of_keras(spec) if weights == "imagenet" else Path(weights)
     networks = [whole, inner] if backbone is inner else [whole, inner, backbone]
     filled = fill(networks, path)
     if filled is not backbone and backbone is not inner:

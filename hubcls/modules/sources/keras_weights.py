@@ -11,15 +11,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from hubcls.downloads.fetching import fetch, forget
-from hubcls.errors import BundleError, ChecksumError, ConfigError, DownloadError, WeightsError
-from hubcls.home import modules_home
+from hubcls.downloads.fetching import forget
+from hubcls.errors import BundleError, ChecksumError, ConfigError, WeightsError
+from hubcls.modules.sources.published import is_fetched, published_file
 from hubcls.modules.sources.saved_model_layer import load_model
 from hubcls.modules.spec import ModuleSpec, WeightSource
 
 
-def published_file(spec: ModuleSpec) -> Path:
-    """The published weights on this machine, downloaded when they are not here yet.
+def file_of_keras(spec: ModuleSpec) -> Path:
+    """The weights that keras.applications publishes, downloaded when they are not here yet.
 
     A file that Keras itself has fetched before is used where it lies. Hashes are those
     that Keras publishes; where there are none, those of the first download count.
@@ -30,30 +30,18 @@ def published_file(spec: ModuleSpec) -> Path:
         DownloadError: the file cannot be fetched; says what to do without.
     """
     source = spec.weights
-    if source is None or source.file is None:
-        raise WeightsError(
-            f"{spec.name} has no published weights.\n"
-            "  Pass weights=None to start from random ones, or the path of a file."
-        )
-    of_keras = _keras_home() / "models" / source.file
-    target = modules_home() / "keras_applications" / source.file
-    if of_keras.is_file() and not target.exists() and _is_as_published(of_keras, source):
-        return of_keras
-    try:
-        fetch(source.urls, target, sha256=source.sha256, size_bytes=source.size_bytes)
-    except DownloadError as error:
-        raise type(error)(
-            f"{error}\n  Without this download: Module({spec.name!r}, weights=None) starts from "
-            "random weights, weights='FILE' takes your own, and efficientnet_lite0_imagenet "
-            "brings its weights from pip."
-        ) from error
-    if not _is_as_published(target, source):
-        forget(target)
+    if source is not None and source.file is not None:
+        of_keras = _keras_home() / "models" / source.file
+        if of_keras.is_file() and not is_fetched(spec) and _is_as_published(of_keras, source):
+            return of_keras
+    path = published_file(spec)
+    if source is not None and not _is_as_published(path, source):
+        forget(path)
         raise ChecksumError(
             f"{source.file} from {', '.join(source.urls)} is not the published file: its md5 is "
             f"not {source.md5}. It was removed; try again, and mind who answers for that address."
         )
-    return target
+    return path
 
 
 def fill(networks: Sequence[keras.Model], path: Path) -> keras.Model:

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from hubcls.backbones import LAYERS
 from hubcls.errors import ConfigError
 from hubcls.modules.normalization import InputNormalization
 from hubcls.modules.sources import saved_model_files
@@ -138,7 +139,8 @@ def load_model(path: str | Path, *, is_compiled: bool = True) -> keras.Model:
     """
     saved_model_files.unpack(Path(path))
     # Named here so that they are known in a process that has built no module.
-    ours = {f"hubcls>{kind.__name__}": kind for kind in (InputNormalization, SavedModelLayer)}
+    kinds = (InputNormalization, SavedModelLayer, *LAYERS)
+    ours = {f"hubcls>{kind.__name__}": kind for kind in kinds}
     return keras.saving.load_model(path, custom_objects=ours, compile=is_compiled)
 
 

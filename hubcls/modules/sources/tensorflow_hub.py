@@ -91,7 +91,7 @@ def build(spec: ModuleSpec, *, weights: str | Path | None, height: int, width: i
             "  Choose another output with output_key= or another signature with signature=."
         )
     backbone = keras.Model(image, features, name="backbone")
-    return Built(backbone, groups=(LayerGroup(_LAYER_NAME, (_LAYER_NAME,)),))
+    return Built(backbone, groups=(LayerGroup(_LAYER_NAME, (_LAYER_NAME,), _LAYER_NAME),))
 
 
 def resolve(handle: str) -> Path:

@@ -1,0 +1,34 @@
+"""The cases of all recipes in parity/, and the tables of keys that belong to them."""
+
+from pathlib import Path
+
+import yaml
+from checkpoint_keys import keys_of
+from references import Case
+
+FOLDER = Path(__file__).with_name("parity")
+_LIBRARIES = {"paddleclas": "paddle"}
+
+
+def cases():
+    """Every case with the name of its family, which is the recipe's."""
+    for path in sorted(FOLDER.glob("*.yaml")):
+        for values in yaml.safe_load(path.read_text(encoding="utf-8"))["cases"]:
+            yield path.stem, Case(**values)
+
+
+def shapes_of(case):
+    """Keys and shapes of the checkpoint that a case is about."""
+    return keys_of(_LIBRARIES.get(case.library, case.library), case.keys or case.model)
+
+
+def shapes_of_weights(weights):
+    """Keys and shapes of a file that the catalogue names; None where no table holds them."""
+    stem = weights.file.removesuffix(f".{weights.format}")
+    if weights.publisher == "timm":
+        return keys_of("timm", stem)
+    if weights.publisher == "torchvision":
+        return keys_of("torchvision", weights.file.split("-")[0])
+    if weights.publisher == "paddle":
+        return keys_of("paddle", stem.removesuffix("_pretrained"))
+    return None
