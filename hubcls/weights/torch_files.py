@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import reprlib
 import struct
 from collections.abc import Mapping
 from typing import Any
@@ -17,14 +18,17 @@ import numpy as np
 from hubcls.errors import UnsafeCheckpointError, WeightsError
 from hubcls.weights.archives import StoredArchive
 from hubcls.weights.layouts import Array, bfloat16_to_float32
-from hubcls.weights.unpickling import Storage, TensorView, unpickle
+from hubcls.weights.shapes import is_shape
+from hubcls.weights.state_dicts import check_entries, state_dict_of
+from hubcls.weights.torch_pickles import Storage, TensorView, unpickle_torch
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
-# Training scripts wrap the weights in a dictionary beside the epoch and the optimizer.
-_WRAPPERS = ("state_dict", "model_state_dict", "model")
-_MAX_AXES = 8
-_MAX_AXIS = 2**31
+
+
+def is_legacy(content: bytes) -> bool:
+    """Whether a pickle is the first of those that PyTorch before 1.6 wrote in a row."""
+    return _LEGACY_MAGIC.to_bytes(10, "little") in content[:32]
 
 
 def read_legacy(content: bytes) -> dict[str, Array]:
@@ -35,13 +39,13 @@ def read_legacy(content: bytes) -> dict[str, Array]:
         WeightsError: it is damaged.
     """
     stream = io.BytesIO(content)
-    header = [unpickle(stream)[0] for _ in range(3)]
+    header = [unpickle_torch(stream)[0] for _ in range(3)]
     if header[:2] != [_LEGACY_MAGIC, _LEGACY_PROTOCOL]:
         raise WeightsError("the file is a pickle, but none that torch.save wrote")
     if not isinstance(header[2], dict) or header[2].get("little_endian") is not True:
         raise WeightsError("the checkpoint was written on a big-endian machine")
-    value, storages = unpickle(stream)
-    keys, _ = unpickle(stream)
+    value, storages = unpickle_torch(stream)
+    keys, _ = unpickle_torch(stream)
     if not _names_all(keys, storages):
         raise WeightsError("the checkpoint is damaged: its list of storages is not complete")
     numbers = {key: _read_legacy_storage(stream, storages[key]) for key in keys}
@@ -64,7 +68,7 @@ def read_zip(archive: StoredArchive) -> dict[str, Array]:
     root = pickles[0].removesuffix("data.pkl")
     if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
         raise WeightsError("the checkpoint was written on a big-endian machine")
-    value, storages = unpickle(io.BytesIO(archive.read(pickles[0])))
+    value, storages = unpickle_torch(io.BytesIO(archive.read(pickles[0])))
     missing = [key for key in storages if f"{root}data/{key}" not in names]
     if missing:
         raise WeightsError(f"the checkpoint is damaged: it lacks storages {', '.join(missing)}")
@@ -103,27 +107,13 @@ def _numbers(content: bytes, storage: Storage) -> Array:
 
 
 def _arrays(value: Any, numbers: Mapping[str, Array]) -> dict[str, Array]:
-    entries = _weights_of(value)
-    strangers = [str(key) for key, entry in entries.items() if not _is_named_tensor(key, entry)]
-    if strangers:
-        raise WeightsError(
-            f"these entries of the checkpoint are no tensors: {', '.join(strangers[:10])}\n"
-            "  Save the model's state_dict alone."
-        )
+    entries = state_dict_of(value)
+    check_entries(entries, _is_tensor)
     return {key: _view(key, tensor, numbers) for key, tensor in entries.items()}
 
 
-def _weights_of(value: Any) -> dict[Any, Any]:
-    if not isinstance(value, dict):
-        raise WeightsError("the checkpoint holds no dictionary of tensors")
-    for wrapper in _WRAPPERS:
-        if isinstance(value.get(wrapper), dict):
-            return dict(value[wrapper])
-    return value
-
-
-def _is_named_tensor(key: object, entry: object) -> bool:
-    return isinstance(key, str) and isinstance(entry, TensorView) and type(entry.storage) is Storage
+def _is_tensor(entry: object) -> bool:
+    return isinstance(entry, TensorView) and type(entry.storage) is Storage
 
 
 def _view(key: str, tensor: TensorView, numbers: Mapping[str, Array]) -> Array:
@@ -132,7 +122,8 @@ def _view(key: str, tensor: TensorView, numbers: Mapping[str, Array]) -> Array:
     if not _is_inside(tensor, storage.size):
         raise UnsafeCheckpointError(
             f"tensor {key!r} reaches outside its storage of {storage.size} numbers: "
-            f"offset {tensor.offset}, shape {tensor.shape}, strides {tensor.strides}"
+            f"offset {reprlib.repr(tensor.offset)}, shape {reprlib.repr(tensor.shape)}, "
+            f"strides {reprlib.repr(tensor.strides)}"
         )
     if 0 in tensor.shape:
         return np.empty(tensor.shape, storage.dtype)
@@ -153,12 +144,9 @@ def _is_inside(tensor: TensorView, num_items: int) -> bool:
     allows it, trained weights never need it, and copied out it could fill the memory.
     """
     shape, strides = tensor.shape, tensor.strides
-    if not isinstance(shape, tuple) or not isinstance(strides, tuple):
+    if not is_shape(shape) or not isinstance(strides, tuple) or len(shape) != len(strides):
         return False
-    numbers = (tensor.offset, *shape, *strides)
-    if any(type(number) is not int or number < 0 for number in numbers):
-        return False
-    if len(shape) != len(strides) or len(shape) > _MAX_AXES or max(shape, default=0) > _MAX_AXIS:
+    if any(type(number) is not int or number < 0 for number in (tensor.offset, *strides)):
         return False
     if 0 in shape:
         return True

@@ -9,60 +9,48 @@ from __future__ import annotations
 
 import io
 import pickle
-from collections.abc import Mapping
-from typing import Any, NamedTuple
-
-import numpy as np
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from hubcls.errors import WeightsError
-from hubcls.weights.opcodes import check_global, check_opcodes
+from hubcls.weights.opcodes import COMMON_OPCODES, check_global, check_opcodes, refusal
 
 
-class StorageKind(NamedTuple):
-    """A type of torch storage: its NumPy type, and whether it is bfloat16 in disguise."""
+@dataclass(frozen=True)
+class Dialect:
+    """What the pickles of one framework may say.
 
-    name: str
-    dtype: str
-    is_bfloat16: bool = False
+    Attributes:
+        names: pairs of module and name, and what stands for each.
+        opcodes: the instructions.
+        text_encoding: of the byte strings that Python 2 wrote.
+    """
 
-    @property
-    def item_bytes(self) -> int:
-        """Bytes of one element."""
-        return np.dtype(self.dtype).itemsize
-
-
-class Storage(NamedTuple):
-    """A run of numbers that lies elsewhere in the file, under `key`."""
-
-    kind: StorageKind
-    key: str
-    num_items: int
+    names: Mapping[tuple[str, str], Any]
+    opcodes: frozenset[str] = COMMON_OPCODES
+    text_encoding: str = "ascii"
 
 
-class TensorView(NamedTuple):
-    """A tensor as described in the pickle; nothing about it has been checked."""
+class StandIn:
+    """Calls a function of ours in place of a named one.
 
-    storage: Any
-    offset: Any
-    shape: Any
-    strides: Any
+    A bare function would carry a `__dict__`, into which a pickle can write.
+    """
 
+    __slots__ = ("_function",)
 
-STORAGE_KINDS: Mapping[str, StorageKind] = {
-    kind.name: kind
-    for kind in (
-        StorageKind("FloatStorage", "<f4"),
-        StorageKind("HalfStorage", "<f2"),
-        StorageKind("DoubleStorage", "<f8"),
-        StorageKind("BFloat16Storage", "<u2", is_bfloat16=True),
-        StorageKind("LongStorage", "<i8"),
-        StorageKind("IntStorage", "<i4"),
-        StorageKind("ShortStorage", "<i2"),
-        StorageKind("CharStorage", "i1"),
-        StorageKind("ByteStorage", "u1"),
-        StorageKind("BoolStorage", "?"),
-    )
-}
+    def __init__(self, function: Callable[..., Any]) -> None:
+        """Stand for whatever `function` replaces."""
+        self._function = function
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the function gives."""
+        return self._function(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        """Refuse a pickle's wish to change the function."""
+        raise refusal("a changed function")
 
 
 class _Entries(dict[Any, Any]):
@@ -74,72 +62,68 @@ class _Entries(dict[Any, Any]):
         return None
 
 
-class _MakeEntries:
-    __slots__ = ()
+def _entries(*arguments: Any) -> _Entries:
+    """An OrderedDict: Python 3 fills it afterwards, Python 2 hands over a list of pairs.
 
-    def __call__(self, *items: Any) -> _Entries:
-        return _Entries(*items)
-
-
-class _MakeTensor:
-    __slots__ = ()
-
-    def __call__(self, storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> TensorView:
-        return TensorView(storage, offset, shape, strides)
-
-
-class _MakeParameter:
-    __slots__ = ()
-
-    def __call__(self, tensor: Any, *_: Any) -> Any:
-        return tensor
+    The list is emptied, lest a few bytes that name it again make another large dictionary.
+    """
+    entries = _Entries()
+    if not arguments:
+        return entries
+    (pairs,) = arguments
+    for key, value in pairs:
+        if type(key) not in (str, int):
+            raise refusal("a dictionary with values for keys")
+        entries[key] = value
+    pairs.clear()
+    return entries
 
 
-_ALLOWED: Mapping[tuple[str, str], Any] = {
-    ("collections", "OrderedDict"): _MakeEntries(),
-    ("torch._utils", "_rebuild_tensor"): _MakeTensor(),
-    ("torch._utils", "_rebuild_tensor_v2"): _MakeTensor(),
-    ("torch._utils", "_rebuild_parameter"): _MakeParameter(),
-    **{("torch", name): kind for name, kind in STORAGE_KINDS.items()},
-}
+ORDERED_DICT = StandIn(_entries)
+"""Stands for collections.OrderedDict."""
 
 
 class _Unpickler(pickle.Unpickler):
-    """Resolves names from `_ALLOWED` and notes the storages that the pickle mentions."""
+    """Resolves names from the dialect, and hands persistent ids on."""
 
-    def __init__(self, stream: io.BytesIO) -> None:
-        super().__init__(stream)
-        self.storages: dict[str, Storage] = {}
+    def __init__(self, stream: io.BytesIO, dialect: Dialect, resolve: Callable[[Any], Any]) -> None:
+        super().__init__(stream, encoding=dialect.text_encoding)
+        self._names = dialect.names
+        self._resolve = resolve
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
         """The stand-in for an allowed name."""
-        check_global(module_name, global_name, _ALLOWED)
-        return _ALLOWED[module_name, global_name]
+        check_global(module_name, global_name, self._names)
+        return self._names[module_name, global_name]
 
-    def persistent_load(self, pid: Any) -> Storage:
-        """The storage that a persistent id describes."""
-        storage = _described_storage(pid)
-        if self.storages.setdefault(storage.key, storage) != storage:
-            raise WeightsError(f"the checkpoint describes storage {storage.key!r} twice")
-        return storage
+    def persistent_load(self, pid: Any) -> Any:
+        """What a persistent id stands for."""
+        return self._resolve(pid)
 
 
-def unpickle(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
-    """The object of the next pickle in `stream`, and the storages that it mentions.
+def _no_ids(pid: Any) -> Any:
+    raise refusal("a persistent id")
+
+
+def unpickle(
+    stream: io.BytesIO, dialect: Dialect, *, resolve: Callable[[Any], Any] = _no_ids
+) -> Any:
+    """The object of the next pickle in `stream`.
 
     Args:
         stream: stands at the pickle's first byte; afterwards behind its last.
+        dialect: what the pickle may say.
+        resolve: gives what a persistent id stands for, if the dialect has such ids.
 
     Raises:
         UnsafeCheckpointError: the pickle wants more than dictionaries and tensors.
         WeightsError: the bytes are no whole pickle.
     """
     start = stream.tell()
-    check_opcodes(stream, _ALLOWED)
+    check_opcodes(stream, opcodes=dialect.opcodes, names=dialect.names)
     stream.seek(start)
-    unpickler = _Unpickler(stream)
     try:
-        value = unpickler.load()
+        return _Unpickler(stream, dialect, resolve).load()
     except (
         pickle.UnpicklingError,
         ArithmeticError,
@@ -151,19 +135,3 @@ def unpickle(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
         ValueError,
     ) as error:
         raise WeightsError(f"the checkpoint is damaged: {error}") from None
-    return value, unpickler.storages
-
-
-def _described_storage(pid: Any) -> Storage:
-    is_whole = isinstance(pid, tuple) and len(pid) in (5, 6) and pid[0] == "storage"
-    if not is_whole or not isinstance(pid[1], StorageKind):
-        raise WeightsError("the checkpoint refers to something that is no tensor storage")
-    _, kind, key, _, num_items, *view = pid
-    if not isinstance(key, str) or type(num_items) is not int or num_items < 0:
-        raise WeightsError("the checkpoint describes a storage of impossible size")
-    if view not in ([], [None]):
-        raise WeightsError(
-            "the checkpoint holds views of storages, as PyTorch before 0.4 wrote them; "
-            "save it again with a newer PyTorch"
-        )
-    return Storage(kind, key, num_items)

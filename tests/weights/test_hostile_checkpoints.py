@@ -218,6 +218,7 @@ def test_a_storage_key_cannot_name_a_file_outside_the_archive(writer):
         {"shape": (2**40,), "strides": (0,)},
         {"shape": (2**62, 4), "strides": (2**62, 1)},
         {"shape": (0, 2**62), "strides": (1, 1)},
+        {"shape": (0, 2**31, 2**31, 2**31), "strides": (1, 1, 1, 1)},
         {"shape": (1,) * 65, "strides": (1,) * 65},
         {"shape": (6,), "strides": ()},
         {"shape": (True,), "strides": (1,)},
@@ -294,6 +295,50 @@ def test_many_tensors_may_share_a_storage_without_copies(writer):
 def test_values_nested_too_deeply_are_refused_before_they_are_built(opcodes, writer):
     with pytest.raises(UnsafeCheckpointError, match="nested"):
         read_arrays(writer.zip(writer.program(opcodes)))
+
+
+def doubled(levels):
+    """A tuple that holds one tuple twice, that one another twice, and so on."""
+    value = ()
+    for _ in range(levels):
+        value = (value, value)
+    return value
+
+
+@pytest.mark.parametrize("levels", [1, 60])
+def test_a_dictionary_key_that_would_hash_for_ever_is_refused(levels, writer):
+    entry = b"}(" + writer.plain(doubled(levels)) + b"Nu"
+    pairs = b"]" + writer.plain(doubled(levels)) + b"N\x86a"
+    by_call = writer.called(writer.name("collections", "OrderedDict"), pairs)
+
+    for opcodes in (entry, by_call):
+        with pytest.raises(UnsafeCheckpointError, match="values for keys"):
+            read_arrays(writer.zip(writer.program(opcodes)))
+
+
+@pytest.mark.parametrize("place", ["offset", "shape", "strides"])
+def test_a_message_about_a_huge_value_stays_short(place, writer):
+    view = {"shape": (6,), "strides": (1,), place: doubled(60)}
+
+    with pytest.raises(WeightsError) as caught:
+        read_arrays(writer.zip(writer.program(writer.dictionary(w=writer.tensor("0", 6, **view)))))
+
+    assert len(str(caught.value)) < 10_000
+
+
+def test_a_named_dictionary_cannot_be_multiplied(writer):
+    make = writer.name("collections", "OrderedDict") + b"q\x00"
+    pairs = b"](" + b"".join(b"K" + bytes([i]) + b"N\x86" for i in range(200)) + b"eq\x01"
+    again = b"h\x00h\x01\x85R" * 20_000
+    copies = b"](" + make + pairs + b"\x85R" + again + b"e"
+
+    tracemalloc.start()
+    with pytest.raises(WeightsError):
+        read_arrays(writer.zip(writer.program(copies)))
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak_bytes < 20_000_000
 
 
 @pytest.mark.parametrize("keys", [[0], ["0", "0"], [], ["0", "1"], "0", {"0": 1}, [("0",)]])

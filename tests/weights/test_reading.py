@@ -72,6 +72,14 @@ def test_parameters_are_read_as_their_tensors(form):
     assert arrays["weight"].tolist() == [[0, 1], [2, 3]]
 
 
+def test_memo_places_may_start_at_one_as_in_python_2(writer):
+    entries = writer.dictionary(w=writer.tensor("0", 6, shape=(6,), strides=(1,)))
+
+    arrays = read_arrays(writer.legacy(writer.program(b"}q\x01" + entries[1:])))
+
+    np.testing.assert_array_equal(arrays["w"], np.arange(6))
+
+
 def test_safetensors_are_read(tmp_path):
     path = tmp_path / "weights.safetensors"
     safetensors.numpy.save_file({"a": np.ones((2, 3), np.float16), "b": np.arange(4)}, path)
