@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -160,10 +161,50 @@ def _add_modules(verbs: Any) -> None:
     listing.add_argument(
         "--family", default=None, metavar="TEXT", help="only those with this text in their name"
     )
+    listing.add_argument(
+        "--max-params",
+        type=_count,
+        default=None,
+        metavar="N",
+        help="at most so many parameters: 10M",
+    )
+    listing.add_argument(
+        "--max-macs",
+        type=_count,
+        default=None,
+        metavar="N",
+        help="at most so many multiply-adds: 600M, 4G",
+    )
+    listing.add_argument(
+        "--min-top1",
+        type=float,
+        default=None,
+        metavar="PERCENT",
+        help="at least this published top-1 accuracy",
+    )
+    listing.add_argument(
+        "--sort",
+        choices=("name", "params", "macs", "top1"),
+        default="name",
+        help="smallest first; the most accurate first",
+    )
     show = _verb(actions, "show", "everything known about one module")
     show.add_argument("name")
     search = _verb(actions, "search", "modules whose name, alias or paper contains a text")
     search.add_argument("text")
+
+
+def _count(text: str) -> float:
+    """A number that may end in k, M or G."""
+    factors = {"K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9}
+    factor = factors.get(text[-1:].upper(), 1.0)
+    try:
+        number = float(text[:-1] if factor > 1 else text) * factor
+    except ValueError:
+        number = -1.0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number such as 600k, 10M or 4.1G, not {text}")
+    return number
 
 
 def _add_datasets(verbs: Any) -> None:

@@ -44,7 +44,7 @@ def read_index(paths: Iterable[Path]) -> ModuleIndex:
             aliases.update(dict.fromkeys(spec.aliases, spec.name))
             for name in (spec.name, *spec.aliases):
                 problems += _clash(name, path, owners)
-                owners.setdefault(name.lower(), (path, name))
+                owners.setdefault(name, (path, name))
     if problems:
         raise CatalogueError("\n".join(problems))
     return ModuleIndex(specs=dict(sorted(specs.items())), aliases=dict(sorted(aliases.items())))
@@ -114,10 +114,14 @@ def _searchable(spec: ModuleSpec) -> str:
 
 
 def _clash(name: str, path: Path, owners: Mapping[str, tuple[Path, str]]) -> list[str]:
-    """A message when `name` is taken, small and capital letters aside."""
-    if name.lower() not in owners:
+    """A message when `name` is taken.
+
+    Letter case tells names apart: PaddleClas' ResNet50 is another network than the one that
+    PaddleHub's examples call resnet50.
+    """
+    if name not in owners:
         return []
-    first_path, first_name = owners[name.lower()]
+    first_path, first_name = owners[name]
     first = _lines(first_path, first_name)[0]
     here = _lines(path, name)[-1]
     return [f"{path}:{here}: the name {name!r} is taken by {first_path}:{first}"]

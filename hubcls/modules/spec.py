@@ -174,6 +174,7 @@ class ModuleSpec:
         same_architecture: names that other libraries give to the same network with
             other weights. They are found by searching, not accepted as names.
         min_size: smallest side of the input, in pixels.
+        note: what somebody should know before taking it, e.g. why there are no weights.
         version: PaddleHub's version string.
     """
 
@@ -196,6 +197,7 @@ class ModuleSpec:
     aliases: tuple[str, ...] = ()
     same_architecture: tuple[str, ...] = ()
     min_size: int = 32
+    note: str | None = None
     version: str = "1.0.0"
 
     @property
@@ -246,6 +248,7 @@ class Row:
     licence: str | None = None
     aliases: tuple[str, ...] = ()
     same_architecture: tuple[str, ...] = ()
+    note: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that would be hard to type, and sizes that cannot be.
@@ -324,6 +327,7 @@ class Family:
             aliases=row.aliases,
             same_architecture=row.same_architecture,
             min_size=self.min_size,
+            note=row.note,
         )
 
 

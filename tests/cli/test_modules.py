@@ -33,6 +33,55 @@ def test_list_shows_size_accuracy_and_licence(capsys):
     assert f" {module.preprocessing.height} " in text
 
 
+def listed(capsys, *flags):
+    lines = output_of(capsys, "modules", "list", *flags).splitlines()
+    return [spec(line.split()[0]) for line in lines[1:-2]]
+
+
+def test_list_takes_limits_and_an_order(capsys):
+    found = listed(
+        capsys, "--family", "resnet", "--max-params", "30M", "--min-top1", "72", "--sort", "macs"
+    )
+
+    assert found
+    assert all("resnet" in one.name + one.family for one in found)
+    assert all(one.num_parameters <= 30e6 and one.published.top1 >= 72 for one in found)
+    macs = [one.num_macs or float("inf") for one in found]
+    assert macs == sorted(macs)
+
+
+def test_list_sorts_the_most_accurate_to_the_top(capsys):
+    known = [
+        one.published.top1 if one.published else -1 for one in listed(capsys, "--sort", "top1")
+    ]
+
+    assert known == sorted(known, reverse=True)
+    assert known[0] > 80
+
+
+def test_a_limit_leaves_out_what_is_not_known(capsys):
+    found = listed(capsys, "--max-macs", "1G")
+
+    assert found
+    assert all(one.num_macs <= 1e9 for one in found)
+
+
+@pytest.mark.parametrize("limit", ["many", "-3M", "M", "nan"])
+def test_a_limit_that_is_no_number_is_explained(limit, capsys):
+    with pytest.raises(SystemExit):
+        main(["modules", "list", f"--max-params={limit}"])
+
+    assert "must be a number such as 600k, 10M or 4.1G" in capsys.readouterr().err
+
+
+def test_show_names_every_publisher(capsys):
+    text = output_of(capsys, "modules", "show", "alexnet_imagenet")
+
+    assert "'paddle': ImageNet-1k, https://paddle-imagenet-models-name" in text
+    assert "top-1 56.7 %" in text
+    assert "714.2M" in text
+
+
 @pytest.mark.parametrize("name", names()[::10])
 def test_show_prints_licence_paper_and_normalisation(name, capsys):
     text = output_of(capsys, "modules", "show", name)

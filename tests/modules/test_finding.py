@@ -90,12 +90,61 @@ def test_a_name_taken_twice_is_an_error_that_names_both_places(tmp_path):
     assert str(caught.value) == f"{second}:7: the name 'net_b' is taken by {first}:12"
 
 
-def test_an_alias_that_differs_in_capitals_only_is_taken_too(tmp_path):
+def test_letter_case_tells_names_apart(tmp_path):
     rows = ROW.format(name="net_a") + "    aliases: [NET_B]\n" + ROW.format(name="net_b")
-    path = write_family(tmp_path, "nets", rows)
 
-    with pytest.raises(CatalogueError, match=f"{path}:13: the name 'net_b' is taken by {path}:12"):
-        finding.read_index([path])
+    index = finding.read_index([write_family(tmp_path, "nets", rows)])
+
+    assert index.aliases == {"NET_B": "net_a"}
+    assert set(index.specs) == {"net_a", "net_b"}
+
+
+SOURCES = """\
+    weights:
+      - {publisher: timm, format: safetensors, urls: [u], file: a, licence: BSD-3-Clause}
+      - publisher: paddle
+        format: pdparams
+        urls: [u]
+        file: b
+        parameters: {is_wide: true}
+        preprocessing: {mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5]}
+        published: {top1: 70.5, source: PaddleClas}
+"""
+
+
+@pytest.fixture
+def two_sources(tmp_path):
+    rows = ROW.format(name="net_a") + "    parameters: {depth: 3}\n" + SOURCES
+    return finding.read_index([write_family(tmp_path, "nets", rows)]).specs["net_a"]
+
+
+def test_the_first_weights_are_preferred(two_sources):
+    assert two_sources.publishers == ("timm", "paddle")
+    assert (two_sources.weights.file, two_sources.licence) == ("a", "BSD-3-Clause")
+    assert two_sources.parameters == {"depth": 3}
+    assert two_sources.for_weights("imagenet") == two_sources == two_sources.for_weights(None)
+
+
+@pytest.mark.parametrize("weights", ["paddle", "my/own.pdparams", "old.tar"])
+def test_other_weights_bring_their_pixels_and_their_variant(two_sources, weights):
+    chosen = two_sources.for_weights(weights)
+
+    assert chosen.parameters == {"depth": 3, "is_wide": True}
+    assert (chosen.preprocessing.mean, chosen.published.top1) == ((0.5, 0.5, 0.5), 70.5)
+    assert (chosen.licence, chosen.publishers) == ("MIT", ("timm", "paddle"))
+    assert chosen.for_weights("timm").parameters == {"depth": 3}
+
+
+def test_a_file_of_an_unpublished_format_is_taken_as_the_preferred(two_sources):
+    assert two_sources.for_weights("my/own.keras") == two_sources
+    assert two_sources.for_weights("my/own.pth").weights.publisher == "timm"
+
+
+def test_two_sources_need_publishers_of_different_names(tmp_path):
+    rows = ROW.format(name="net_a") + SOURCES.replace("paddle", "timm")
+
+    with pytest.raises(CatalogueError, match="publishers of different names"):
+        finding.read_index([write_family(tmp_path, "nets", rows)])
 
 
 @pytest.mark.parametrize("missing", ["licence", "paper"])
@@ -116,7 +165,7 @@ def test_a_misspelt_key_names_line_and_right_key(tmp_path):
 
 
 def test_a_hash_of_the_wrong_length_is_refused(tmp_path):
-    weights = "    weights: {format: pth, urls: [u], file: f, sha256: abc}\n"
+    weights = "    weights: [{format: pth, urls: [u], file: f, sha256: abc}]\n"
     path = write_family(tmp_path, "nets", ROW.format(name="net_a") + weights)
 
     with pytest.raises(CatalogueError, match=r"nets.yaml:12: .*64 hexadecimal digits"):

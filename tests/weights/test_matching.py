@@ -4,16 +4,19 @@ import pytest
 from hubcls.errors import WeightsError
 from hubcls.weights import Slot, match
 from hubcls.weights.layouts import (
+    convolution_from_paddle,
+    convolution_from_torch,
+    dense_from_paddle,
+    dense_from_torch,
     depthwise_to_keras,
-    oihw_to_hwio,
-    output_input_to_input_output,
+    scaled,
 )
 
 KERNEL = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)
 
 
 def test_values_come_in_the_variables_layout_and_in_float32():
-    slots = [Slot("conv/kernel", "conv.weight", (4, 5, 3, 2), oihw_to_hwio)]
+    slots = [Slot("conv/kernel", "conv.weight", (4, 5, 3, 2), convolution_from_torch)]
 
     values = match({"conv.weight": KERNEL.astype(np.float64)}, slots)
 
@@ -26,10 +29,27 @@ def test_layouts_put_every_axis_where_keras_wants_it():
     depthwise = np.zeros((8, 1, 3, 5))
     dense = np.arange(6.0).reshape(2, 3)
 
-    assert oihw_to_hwio(KERNEL).shape == (4, 5, 3, 2)
-    assert depthwise_to_keras(depthwise).shape == (3, 5, 8, 1)
-    np.testing.assert_array_equal(output_input_to_input_output(dense), dense.T)
-    np.testing.assert_array_equal(output_input_to_input_output(dense[:, :, None, None]), dense.T)
+    assert convolution_from_torch(KERNEL, (4, 5, 3, 2)).shape == (4, 5, 3, 2)
+    assert depthwise_to_keras(depthwise, (3, 5, 8, 1)).shape == (3, 5, 8, 1)
+    np.testing.assert_array_equal(dense_from_torch(dense, (3, 2)), dense.T)
+    np.testing.assert_array_equal(dense_from_torch(dense[:, :, None, None], (3, 2)), dense.T)
+    np.testing.assert_array_equal(dense_from_paddle(dense, (2, 3)), dense)
+    np.testing.assert_array_equal(dense_from_paddle(dense[:, :, None, None], (3, 2)), dense.T)
+
+
+def test_a_dense_kernel_on_flattened_maps_is_a_convolution_as_large_as_the_map():
+    shape, channels_first = (4, 5, 3, 2), KERNEL.reshape(2, -1)
+
+    wanted = convolution_from_torch(KERNEL, shape)
+
+    np.testing.assert_array_equal(convolution_from_torch(channels_first, shape), wanted)
+    np.testing.assert_array_equal(convolution_from_paddle(channels_first.T, shape), wanted)
+
+
+def test_a_factor_is_taken_after_the_layout():
+    layout = scaled(dense_from_torch, 0.5)
+
+    np.testing.assert_array_equal(layout(np.ones((2, 3), np.float32), (3, 2)), np.full((3, 2), 0.5))
 
 
 def test_one_error_lists_both_leftovers_and_every_misfit():
@@ -53,14 +73,14 @@ def test_one_error_lists_both_leftovers_and_every_misfit():
 
 
 def test_a_kernel_with_too_few_axes_does_not_fit():
-    slots = [Slot("conv/kernel", "conv.weight", (4, 5, 3, 2), oihw_to_hwio)]
+    slots = [Slot("conv/kernel", "conv.weight", (4, 5, 3, 2), convolution_from_torch)]
 
     with pytest.raises(WeightsError, match=r"has shape \(6,\)"):
         match({"conv.weight": np.zeros(6, np.float32)}, slots)
 
 
 def test_shapes_are_compared_after_the_layout_not_by_their_number_of_elements():
-    slots = [Slot("dense/kernel", "fc.weight", (2, 3), output_input_to_input_output)]
+    slots = [Slot("dense/kernel", "fc.weight", (2, 3), dense_from_torch)]
 
     with pytest.raises(WeightsError, match=r"in Keras' layout \(3, 2\)"):
         match({"fc.weight": np.zeros((2, 3), np.float32)}, slots)

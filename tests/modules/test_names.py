@@ -1,0 +1,48 @@
+"""Every network that PaddlePaddle, PaddleHub and PaddleClas offer is in the catalogue."""
+
+from pathlib import Path
+
+import pytest
+
+from hubcls.cli.main import main
+from hubcls.modules import finding
+
+FOLDER = Path(__file__).with_name("names")
+# Their weights lie inside PaddleHub's old packages alone; nobody publishes a file of tensors.
+ARCHITECTURE_ONLY = {
+    "mobilenet_v2_animals",
+    "mobilenet_v2_dishes",
+    "resnet50_vd_animals",
+    "resnet50_vd_dishes",
+}
+
+
+def names_in(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
+def test_every_name_of_the_list_is_listed(path, capsys):
+    assert main(["modules", "list"]) == 0
+    printed = set(capsys.readouterr().out.replace(",", " ").split())
+
+    missing = [name for name in names_in(path) if name not in printed]
+
+    assert not missing, f"{len(missing)} of {len(names_in(path))}: {missing}"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.txt")), ids=lambda path: path.stem)
+def test_every_name_of_the_list_can_be_asked_for(path):
+    for name in names_in(path):
+        assert finding.spec(name).paper.title
+
+
+def test_every_module_of_the_lists_has_public_weights_or_says_why_not():
+    listed = [name for path in FOLDER.glob("*.txt") for name in names_in(path)]
+    asked = [finding.spec(name) for name in listed]
+
+    without = {one.name: one.note for one in asked if one.weights is None}
+
+    assert set(without) == ARCHITECTURE_ONLY
+    assert all(without.values())
