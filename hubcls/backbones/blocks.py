@@ -82,7 +82,7 @@ def convolved(
 
 def depthwise_convolved(
     x: Any,
-    kernel_size: int,
+    kernel_size: int | tuple[int, int],
     *,
     name: str,
     strides: int = 1,
@@ -99,6 +99,46 @@ def depthwise_convolved(
         depthwise_initializer=_he_by_outputs(),
         name=name,
     )(x)
+
+
+def convolved_and_normalised(
+    x: Any,
+    filters: int | None,
+    kernel_size: int | tuple[int, int],
+    style: Style,
+    *,
+    names: tuple[str, str],
+    strides: int = 1,
+    groups: int = 1,
+    activation: Activation | None = None,
+) -> Any:
+    """A convolution, its BatchNorm and a non-linearity.
+
+    Args:
+        x: feature maps.
+        filters: channels that come out; None convolves each channel by itself.
+        kernel_size: the window's sides.
+        style: padding and BatchNorm's numbers; the non-linearity where none is named.
+        names: the convolution's and the BatchNorm's.
+        strides: the window's step.
+        groups: of channels that do not see each other.
+        activation: another non-linearity than the style's.
+    """
+    conv, bn = names
+    kind = style.activation if activation is None else activation
+    if filters is None:
+        x = depthwise_convolved(x, kernel_size, strides=strides, padding=style.padding, name=conv)
+    else:
+        x = convolved(
+            x,
+            filters,
+            kernel_size,
+            strides=strides,
+            groups=groups,
+            padding=style.padding,
+            name=conv,
+        )
+    return activated(normalised(x, style, name=bn), kind, name=bn)
 
 
 def normalised(x: Any, style: Style, *, name: str) -> Any:
@@ -134,8 +174,9 @@ def max_pooled(
     """
     before, after = _pool_padding(x, size, strides, padding, ceil)
     if any(before + after):
-        x = keras.layers.ZeroPadding2D(_pairs(before, after), name=f"{name}_pad")(x)
-        # Zeros stand in for minus infinity: callers pool what a rectifier has left.
+        # Not zeros: SiLU and its like leave numbers below them.
+        sides = ((0, 0), *_pairs(before, after), (0, 0))
+        x = keras.ops.pad(x, sides, constant_values=float("-inf"))
     return keras.layers.MaxPooling2D(size, strides, padding="valid", name=name)(x)
 
 
