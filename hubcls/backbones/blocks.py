@@ -204,6 +204,33 @@ def globally_pooled(x: Any, *, name: str, keepdims: bool = False) -> Any:
     return keras.layers.GlobalAveragePooling2D(keepdims=keepdims, name=name)(x)
 
 
+def squeezed_and_excited(
+    x: Any,
+    filters: int,
+    *,
+    names: tuple[str, str],
+    gate: Activation = "sigmoid",
+    activation: Activation = "relu",
+) -> Any:
+    """Feature maps, each channel times a gate computed from the means of all channels.
+
+    Squeeze-and-excitation, Hu et al. 2018, arXiv:1709.01507, section 3.
+
+    Args:
+        x: feature maps.
+        filters: channels between the two 1×1 convolutions.
+        names: of the two, which have biases.
+        gate: what makes shares of the second one's output.
+        activation: between the two.
+    """
+    squeeze, excite = names
+    gates = globally_pooled(x, name=f"{squeeze}_pool", keepdims=True)
+    gates = convolved(gates, filters, bias=True, name=squeeze)
+    gates = activated(gates, activation, name=squeeze)
+    gates = activated(convolved(gates, x.shape[-1], bias=True, name=excite), gate, name=excite)
+    return keras.layers.Multiply(name=f"{excite}_gate")([x, gates])
+
+
 def dense(x: Any, units: int, *, name: str, bias: bool = True) -> Any:
     """A dense layer on the last axis."""
     initializer = keras.initializers.TruncatedNormal(stddev=0.02)
