@@ -1,0 +1,28 @@
+"""docs/parity.md says of every family what was measured."""
+
+import json
+
+from measure_parity import PAGE, RESULTS, page
+from parity_cases import cases
+
+from hubcls.modules import finding
+
+RESULTS_BY_CASE = json.loads(RESULTS.read_text(encoding="utf-8"))
+
+
+def test_every_case_has_been_measured_and_none_is_off():
+    assert set(RESULTS_BY_CASE) == {case.name for _, case in cases()}
+    assert max(RESULTS_BY_CASE.values()) < 1e-3
+
+
+def test_the_page_is_what_was_measured():
+    written = PAGE.read_text(encoding="utf-8")
+
+    assert page(RESULTS_BY_CASE).partition("Measured in")[0] == written.partition("Measured in")[0]
+
+
+def test_every_network_of_our_own_is_compared_with_a_reference():
+    ours = {spec.name for spec in finding.specs() if spec.source == "native"}
+    ours -= {f"efficientnet_lite{number}_imagenet" for number in range(5)}  # a file of their own
+
+    assert ours <= {case.module for _, case in cases()}
