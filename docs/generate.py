@@ -6,7 +6,7 @@ python docs/generate.py --check    writes nothing; exit code 1 when a page is ou
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from hubcls.modules import finding as modules
 from hubcls.modules.spec import ModuleSpec, Paper
 
 DOCS = Path(__file__).resolve().parent
+PLOT = DOCS / "images" / "modules.svg"
 NOTE = "<!-- Written by docs/generate.py from the catalogue; do not edit. -->"
 
 
@@ -28,11 +29,62 @@ def modules_page() -> str:
     ]
     intro = (
         f"{len(specs)} pretrained modules in {len(sections)} families. "
-        '`hubcls.Module(name="…")` takes a name or an alias; `hubcls modules show NAME` prints '
-        "everything known about one. Accuracies are on the ImageNet validation set, in percent, "
-        "as the source of the weights states them; parameters are those without the head."
+        '`hubcls.Module(name="…")` takes a name or an alias, and loads the first of the weights '
+        "listed with it; `weights=` takes another publisher's, a file of yours, or None. "
+        "`hubcls modules show NAME` prints everything known about one, `hubcls modules list "
+        "--max-macs 1G --sort top1` searches. Accuracies are on the ImageNet validation set, in "
+        "percent, as the publisher of those weights states them; parameters are those without the "
+        "head, multiply-adds (MACs) those of the whole network at the listed size. How our own "
+        "networks are held to their references: [parity.md](parity.md).\n\n"
+        f"![Published top-1 accuracy against multiply-adds](images/{PLOT.name})\n\n"
+        "Named are those that no other beats with fewer multiply-adds; accuracies come from "
+        "many hands, at each network's own image size."
     )
     return page("Modules", intro, sections)
+
+
+def plotted(specs: Sequence[ModuleSpec]) -> list[tuple[float, float, str]]:
+    """Multiply-adds, top-1 accuracy and name, where both are known; cheapest first."""
+    points = [
+        (spec.num_macs / 1e9, spec.published.top1, spec.name)
+        for spec in specs
+        if spec.num_macs and spec.published
+    ]
+    return sorted(points)
+
+
+def unbeaten(points: list[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """The points that none to their left reaches."""
+    best, found = 0.0, []
+    for point in points:
+        if point[1] > best:
+            best = point[1]
+            found.append(point)
+    return found
+
+
+def draw_plot() -> None:
+    """Accuracy against multiply-adds, as an SVG whose bytes depend on the catalogue alone."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams.update({"svg.hashsalt": "hubcls", "font.size": 8})
+    from matplotlib import pyplot
+
+    points = plotted(modules.specs())
+    figure, axes = pyplot.subplots(figsize=(10, 7))
+    axes.scatter([x for x, _, _ in points], [y for _, y, _ in points], s=14, color="#9db4c8")
+    front = unbeaten(points)
+    axes.plot([x for x, _, _ in front], [y for _, y, _ in front], "o-", ms=4, lw=1, color="#c8402f")
+    for macs, top1, name in front:
+        label = name.replace("_imagenet", "")
+        axes.annotate(label, (macs, top1), (-4, 3), textcoords="offset points", ha="right")
+    axes.set_xscale("log")
+    axes.set(xlabel="multiply-adds for one image, in billions", ylabel="top-1 accuracy, percent")
+    axes.margins(x=0.12)
+    axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(PLOT, metadata={"Date": None})
 
 
 def family_section(family: str, specs: list[ModuleSpec]) -> str:
@@ -43,14 +95,19 @@ def family_section(family: str, specs: list[ModuleSpec]) -> str:
             f"`{spec.name}`",
             f"{spec.preprocessing.height} x {spec.preprocessing.width}",
             f"{spec.num_parameters / 1e6:.1f} M" if spec.num_parameters else "",
+            f"{spec.num_macs / 1e9:.2f} G" if spec.num_macs else "",
             f"{spec.published.top1:.2f}" if spec.published else "",
             f"{spec.published.top5:.2f}" if spec.published and spec.published.top5 else "",
+            ", ".join(spec.publishers)
+            or (spec.note or "" if spec.weights is None else first.source),
             spec.licence,
             ", ".join(f"`{alias}`" for alias in spec.aliases),
         ]
         for spec in specs
     ]
-    heading = ["name", "input", "parameters", "top-1", "top-5", "licence", "also called"]
+    heading = [
+        "name", "input", "parameters", "MACs", "top-1", "top-5", "weights", "licence", "also called"
+    ]  # fmt: skip
     papers = list(dict.fromkeys(paper_line(spec.paper) for spec in specs))
     lines = [
         f"## {family}",
@@ -138,6 +195,8 @@ def main() -> int:
         print(f"{path.name} is out of date" if check else f"wrote {path.name}")
         if not check:
             path.write_text(text, encoding="utf-8")
+    if stale and not check:
+        draw_plot()
     return 1 if check and stale else 0
 
 

@@ -25,6 +25,8 @@ def count_macs(model):
 
 
 def _macs(operation, node):
+    if isinstance(operation, keras.Sequential):
+        return count_macs(operation._functional)
     output = math.prod(node.output_tensors[0].shape[1:])
     if isinstance(operation, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
         kernel = operation.kernel.shape
@@ -39,15 +41,24 @@ def _macs(operation, node):
 
 
 def counts(name):
-    """num_features, num_parameters and num_macs of a module of our own."""
+    """num_features, num_parameters and num_macs of a module of ours or of keras.applications."""
     module = hubcls.Module(name=name, weights=None)
     backbone = module.backbone
-    head = native.head_of(backbone, native.architecture_of(module.spec), 1000)
     return {
         "num_features": backbone.output.shape[-1],
         "num_parameters": backbone.count_params(),
-        "num_macs": count_macs(backbone) + count_macs(head),
+        "num_macs": sum(map(count_macs, _parts(module))),
     }
+
+
+def _parts(module):
+    """The backbone and the classifier, or both in one network."""
+    spec = module.spec
+    if spec.source == "native":
+        architecture = native.architecture_of(spec)
+        return module.backbone, native.head_of(module.backbone, architecture, 1000)
+    builder = getattr(keras.applications, spec.builder)
+    return (builder(weights=None, input_shape=module.backbone.input_shape[1:], **spec.parameters),)
 
 
 if __name__ == "__main__":
