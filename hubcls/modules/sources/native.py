@@ -36,8 +36,24 @@ _NUM_CLASSES = 1000
 _ARCHITECTURES = Table(
     "native architecture",
     {
+        "Inception": "hubcls.backbones.inception:Inception",
+        "DarkNet": "hubcls.backbones.darknet:DarkNet",
         "InvertedResidual": "hubcls.backbones.inverted_residual:InvertedResidual",
+        "ESNet": "hubcls.backbones.shuffling:ESNet",
+        "ShuffleNet": "hubcls.backbones.shuffling:ShuffleNet",
+        "RepVGG": "hubcls.backbones.repvgg:RepVGG",
+        "Residual": "hubcls.backbones.residual:Residual",
+        "DeepLayerAggregation": "hubcls.backbones.dla:DeepLayerAggregation",
+        "GhostNet": "hubcls.backbones.ghost:GhostNet",
+        "MultiBranch": "hubcls.backbones.multi_branch:MultiBranch",
+        "RedNet": "hubcls.backbones.involution:RedNet",
         "Sequential": "hubcls.backbones.sequential:Sequential",
+        "SqueezeNet": "hubcls.backbones.squeezenet:SqueezeNet",
+        "VisionTransformer": "hubcls.backbones.vision_transformer:VisionTransformer",
+        "Twins": "hubcls.backbones.twins:Twins",
+        "TransformerInTransformer": "hubcls.backbones.tnt:TransformerInTransformer",
+        "Swin": "hubcls.backbones.swin:Swin",
+        "Levit": "hubcls.backbones.levit:Levit",
     },
 )
 
