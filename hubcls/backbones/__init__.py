@@ -1,6 +1,7 @@
 """Architectures of our own: numbers in frozen dataclasses, layers from functions."""
 
 from hubcls.backbones.architecture import Architecture
+from hubcls.backbones.attention_layers import Attention, DistanceAttention, WindowAttention
 from hubcls.backbones.key_rules import KeyRules
 from hubcls.backbones.layers import (
     AdaptiveAveragePooling,
@@ -8,8 +9,28 @@ from hubcls.backbones.layers import (
     GroupedConv2D,
     HardSigmoid,
 )
+from hubcls.backbones.token_layers import (
+    FirstTokens,
+    PatchConv2D,
+    PixelPositions,
+    PositionEmbedding,
+    PrependedToken,
+)
 
-LAYERS = (AdaptiveAveragePooling, ChannelShuffle, GroupedConv2D, HardSigmoid)
+LAYERS = (
+    AdaptiveAveragePooling,
+    Attention,
+    ChannelShuffle,
+    DistanceAttention,
+    FirstTokens,
+    GroupedConv2D,
+    HardSigmoid,
+    PatchConv2D,
+    PixelPositions,
+    PositionEmbedding,
+    PrependedToken,
+    WindowAttention,
+)
 """Every kind of layer that Keras lacks, for whoever loads a saved model."""
 
 __all__ = ["LAYERS", "Architecture", "KeyRules"]

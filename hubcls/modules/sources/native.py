@@ -37,6 +37,9 @@ _ARCHITECTURES = Table(
     "native architecture",
     {
         "Inception": "hubcls.backbones.inception:Inception",
+        "DenseNet": "hubcls.backbones.concatenating:DenseNet",
+        "DualPath": "hubcls.backbones.concatenating:DualPath",
+        "HarDNet": "hubcls.backbones.hardnet:HarDNet",
         "DarkNet": "hubcls.backbones.darknet:DarkNet",
         "InvertedResidual": "hubcls.backbones.inverted_residual:InvertedResidual",
         "ESNet": "hubcls.backbones.shuffling:ESNet",
