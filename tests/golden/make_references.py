@@ -1,6 +1,7 @@
 """Write parity/FAMILY.npz: what timm, torchvision and PaddleClas answer to a drawn image.
 
     python tests/golden/make_references.py FAMILY [MODULE ...]
+    python tests/golden/make_references.py FAMILY [MODULE ...] --try-gains GAIN [GAIN ...]
     python tests/golden/make_references.py --static-names MODEL [MODEL ...]
 
 The cases are those of parity/FAMILY.yaml. Each environment computes the cases whose
@@ -8,6 +9,7 @@ library it holds and keeps the others as they are; README.md says more.
 """
 
 import argparse
+import dataclasses
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -30,37 +32,50 @@ def main():
     parser.add_argument(
         "--static-names", nargs="+", metavar="MODEL", help="print PaddleClas' parameter names"
     )
+    parser.add_argument(
+        "--try-gains", nargs="+", type=float, metavar="GAIN", help="report these, write nothing"
+    )
     options = parser.parse_args()
     if options.static_names:
         return print_static_names(options.static_names)
     if not options.family:
         parser.error("name a family, or --static-names and models")
-    return make(options.family, options.modules)
-
-
-def make(family, modules):
-    """Compute what this environment can, write the golden file after every case."""
-    cases = references.read_recipe(PARITY / f"{family}.yaml")
-    unknown = set(modules) - {case.module for case in cases.values()}
+    path = PARITY / f"{options.family}.yaml"
+    cases = references.read_recipe(path)
+    unknown = set(options.modules) - {case.module for case in cases.values()}
     if unknown:
-        raise SystemExit(f"{family}.yaml has no cases of {sorted(unknown)}")
+        raise SystemExit(f"{path.name} has no cases of {sorted(unknown)}")
+    chosen = [case for case in cases.values() if case.module in (options.modules or {case.module})]
+    if options.try_gains:
+        return try_gains(chosen, options.try_gains)
+    return make(path.with_suffix(".npz"), chosen, known=cases)
+
+
+def make(path, chosen, *, known):
+    """Compute what this environment can, write the golden file after every case."""
     failed = []
-    for name, case in cases.items():
-        if modules and case.module not in modules:
-            continue
+    for case in chosen:
         if not case.is_computable():
-            print(f"{name}: kept, {case.library} is not installed")
+            print(f"{case.name}: kept, {case.library} is not installed")
             continue
         try:
             answer, about = apart(references.compute, case)
         except Exception as error:
-            failed.append(name)
-            print(f"FAILED {name}: {type(error).__name__}: {error}", flush=True)
+            failed.append(case.name)
+            print(f"FAILED {case.name}: {type(error).__name__}: {error}", flush=True)
             continue
-        golden_file.update(PARITY / f"{family}.npz", name, answer, about, known=cases)
-        report(name, answer)
+        golden_file.update(path, case.name, answer, about, known=known)
+        report(case.name, answer)
     if failed:
         raise SystemExit(f"{len(failed)} cases failed and are left as they were: {failed}")
+
+
+def try_gains(chosen, gains):
+    """Report what the cases would answer with other gains."""
+    for case in chosen:
+        for gain in gains if case.is_computable() else ():
+            answer, _ = apart(references.compute, dataclasses.replace(case, gain=gain))
+            report(f"{case.name} gain {gain}", answer)
 
 
 def apart(function, *arguments):

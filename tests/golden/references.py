@@ -19,7 +19,6 @@ COMPUTERS = {
     "torchvision": ("torch_reference", ("torchvision", "torch")),
     "paddleclas": ("paddle_reference", ("paddleclas", "paddlepaddle")),
 }
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "channel_order": "RGB"}
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def ask(case, image):
         logits, stages = run(network, image, "float64", case.stages)
         dtype, rounding = "float64", np.abs(logits - quick).max() / logits.std()
     except (TypeError, ValueError, RuntimeError) as error:
-        print(f"WARNING {case.name}: float32 only: {str(error).splitlines()[0]}")
+        print(f"WARNING {case.name}: float32 only, for float64 fails: {error!r:.200}")
         logits = quick
     mirrored, _ = run(network, image[:, ::-1], dtype, case.stages)
     return Answer(
@@ -163,15 +162,18 @@ def pixels(size, *, mean, std, channel_order):
 
 
 def normalisation_of(module, publisher):
-    """Mean, standard deviation and channel order of a catalogue row with a publisher's weights."""
+    """Mean, standard deviation and channel order of a catalogue row with a publisher's weights.
+
+    Raises:
+        UnknownNameError: the catalogue has no such row.
+        ValueError: the row has no weights of this publisher.
+    """
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
-    from hubcls.errors import HubclsError
     from hubcls.modules.finding import spec
 
-    try:
-        rule = spec(module).for_weights(publisher).preprocessing
-    except (AttributeError, HubclsError) as error:
-        print(f"WARNING {module}/{publisher}: ImageNet's mean and std are used: {error}")
-        return IMAGENET
-    return {key: getattr(rule, key) for key in IMAGENET}
+    row = spec(module)
+    if publisher not in row.publishers:
+        raise ValueError(f"{module} has weights of {row.publishers}, not of {publisher!r}")
+    rule = row.for_weights(publisher).preprocessing
+    return {key: getattr(rule, key) for key in ("mean", "std", "channel_order")}
