@@ -123,8 +123,8 @@ class WindowAttention(Attention):
         (height, width), (down, across) = self.grid, self.window
         parts: npt.NDArray[np.int64] = 3 * rows[:, None] + columns
         cut = parts.reshape(height // down, down, width // across, across)
-        parts = cut.transpose(0, 2, 1, 3).reshape(-1, down * across)
-        return parts
+        windows: npt.NDArray[np.int64] = cut.transpose(0, 2, 1, 3).reshape(-1, down * across)
+        return windows
 
 
 @keras.saving.register_keras_serializable("hubcls")
