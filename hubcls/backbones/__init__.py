@@ -2,6 +2,7 @@
 
 from hubcls.backbones.architecture import Architecture
 from hubcls.backbones.attention_layers import Attention, DistanceAttention, WindowAttention
+from hubcls.backbones.involution_layers import Involution
 from hubcls.backbones.key_rules import KeyRules
 from hubcls.backbones.layers import (
     AdaptiveAveragePooling,
@@ -25,6 +26,7 @@ LAYERS = (
     FirstTokens,
     GroupedConv2D,
     HardSigmoid,
+    Involution,
     PatchConv2D,
     PixelPositions,
     PositionEmbedding,
