@@ -66,7 +66,7 @@ class Sequential:
         return classified(x, num_classes, name=_LOGITS)
 
     def key_rules(self) -> Mapping[str, KeyRules]:
-        """Timm's names, torchvision's, and PaddleClas' two kinds."""
+        """Timm's names, torchvision's, PaddleClas' two kinds, and PaddlePaddle's old ones."""
         dense = (*_HIDDEN, _LOGITS)
         places = [place for stage in self._places() for place in stage]
         plain = {place.name: f"_conv{place.number}" for place in places}
@@ -76,17 +76,21 @@ class Sequential:
         alexnet |= dict(zip(dense, ("_fc6", "_fc7", "_fc8"), strict=True))
         vgg = {place.name: f"conv_block_{place.stage}.conv{place.place}" for place in places}
         vgg |= dict(zip(dense, ("fc1", "fc2", "fc3"), strict=True))
-        halves = (0.5, 0.5)
+        behind = dict.fromkeys(dense[1:], 0.5)  # VGG drops behind its dense layers
+        before = dict.fromkeys(dense[:2], 0.5)  # AlexNet in front of them
+        old = dict(zip(dense, ("fc6", "fc7", "fc8"), strict=True))
+        old_vgg = {place.name: f"conv{place.stage}_{place.place}" for place in places} | old
+        old_alexnet = {place.name: f"conv{place.number}" for place in places} | old
         return {
             "timm": KeyRules(),
             "torchvision's AlexNet": KeyRules(prefix=_torchvision(1, 4, 6)),
             "torchvision's VGG": KeyRules(prefix=_torchvision(0, 3, 6)),
-            "PaddleClas' AlexNet": KeyRules(
-                "paddle", listed(alexnet), factors=dict(zip(dense[:2], halves, strict=True))
+            "PaddleClas' AlexNet": KeyRules("paddle", listed(alexnet), factors=before),
+            "PaddleClas' VGG": KeyRules("paddle", listed(vgg), factors=behind),
+            "PaddlePaddle's AlexNet": KeyRules(
+                "paddle_static", listed(old_alexnet), factors=before
             ),
-            "PaddleClas' VGG": KeyRules(
-                "paddle", listed(vgg), factors=dict(zip(dense[1:], halves, strict=True))
-            ),
+            "PaddlePaddle's VGG": KeyRules("paddle_static", listed(old_vgg), factors=behind),
         }
 
     def _places(self) -> Iterator[list[_Place]]:
