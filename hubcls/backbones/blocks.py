@@ -153,7 +153,7 @@ def activated(x: Any, kind: Activation, *, name: str) -> Any:
     if kind == "linear":
         return x
     if kind == "leaky_relu":
-        return keras.layers.LeakyReLU(0.1, name=f"{name}_activation")(x)
+        return keras.layers.LeakyReLU(0.01, name=f"{name}_activation")(x)
     if kind in _GATES:
         return HardSigmoid(*_GATES[kind], name=f"{name}_activation")(x)
     return keras.layers.Activation(kind, name=f"{name}_activation")(x)
