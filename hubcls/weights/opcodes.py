@@ -100,7 +100,7 @@ class _Machine:
         else:
             taken = self._take(opcode.stack_before)
             if opcode.name in _KEYED and any(taken[1::2]):
-                raise refusal("a dictionary with values for keys")
+                raise refusal("keys that are neither text nor numbers")
             if opcode.stack_after:
                 self._push(_depth(opcode.name, taken))
 

@@ -73,7 +73,7 @@ def _entries(*arguments: Any) -> _Entries:
     (pairs,) = arguments
     for key, value in pairs:
         if type(key) not in (str, int):
-            raise refusal("a dictionary with values for keys")
+            raise refusal("keys that are neither text nor numbers")
         entries[key] = value
     pairs.clear()
     return entries

@@ -35,6 +35,23 @@ def tensor(key, num_items, *, offset=0, shape=(), strides=(), kind="FloatStorage
     return called(name("torch._utils", "_rebuild_tensor_v2"), storage, *rest)
 
 
+def array_type(code="f4", state=(3, "<", None, None, None, -1, -1, 0)):
+    """The opcodes of a NumPy type."""
+    made = called(name("numpy", "dtype"), plain(code), plain(False), plain(True))
+    return made + plain(state) + b"b"
+
+
+def array(shape=(6,), data=bytes(24), *, dtype=None, numbers=None):
+    """The opcodes of an array, as NumPy 1 pickles it in protocol 2.
+
+    `dtype` and `numbers` are opcodes, the latter in place of those of `data`.
+    """
+    arguments = (name("numpy", "ndarray"), plain((0,)), plain(b"b"))
+    made = called(name("numpy.core.multiarray", "_reconstruct"), *arguments)
+    state = (plain(1), plain(shape), dtype or array_type(), plain(False), numbers or plain(data))
+    return made + b"(" + b"".join(state) + b"tb"
+
+
 def dictionary(**entries):
     """The opcodes of a dictionary."""
     items = b"".join(plain(key) + value for key, value in entries.items())
@@ -55,6 +72,8 @@ class Writer:
     name = staticmethod(name)
     called = staticmethod(called)
     tensor = staticmethod(tensor)
+    array_type = staticmethod(array_type)
+    array = staticmethod(array)
     dictionary = staticmethod(dictionary)
     program = staticmethod(program)
     storages: dict = field(default_factory=lambda: {"0": np.arange(6, dtype="<f4")})
@@ -79,6 +98,10 @@ class Writer:
         for numbers in self.storages.values():
             content += struct.pack("<q", numbers.size) + numbers.tobytes()
         return self.file(content)
+
+    def pdparams(self, pickled):
+        """A checkpoint of PaddlePaddle, which is a pickle alone."""
+        return self.file(pickled)
 
     def file(self, content):
         """A file of these bytes."""
