@@ -7,12 +7,14 @@ from hubcls.weights import (
     Naming,
     closest_naming,
     keras_leaves,
+    leaves_of,
     load_arrays,
     without_parallel_prefix,
 )
 
-TORCH = Naming("torch", {"conv": "stem.0", "bn": "stem.1", "depth": "stem.2", "dense": "fc"})
-KERAS = Naming("Keras", {name: name for name in TORCH.prefixes}, leaves=keras_leaves)
+PREFIXES = {"conv": "stem.0", "bn": "stem.1", "depth": "stem.2", "dense": "fc"}
+TORCH = Naming("torch", PREFIXES, leaves_of("torch"))
+KERAS = Naming("Keras", {name: name for name in TORCH.prefixes}, keras_leaves)
 
 
 @pytest.fixture
@@ -70,25 +72,61 @@ def test_a_layer_that_no_rule_names_is_an_error(layers, arrays):
     prefixes = {layer: prefix for layer, prefix in TORCH.prefixes.items() if layer != "depth"}
 
     with pytest.raises(WeightsError, match=r"(?s)depth/kernel.*stem\.2\.weight"):
-        load_arrays(arrays, layers, Naming("torch", prefixes))
+        load_arrays(arrays, layers, Naming("torch", prefixes, leaves_of("torch")))
 
 
 def test_a_kind_of_layer_that_no_rule_knows_is_an_error(arrays):
-    layer = keras.layers.LayerNormalization(name="norm")
+    layer = keras.layers.GroupNormalization(2, name="norm")
     layer.build((None, 4))
 
-    with pytest.raises(WeightsError, match="LayerNormalization"):
-        load_arrays(arrays, [layer], Naming("torch", {"norm": "norm"}))
+    with pytest.raises(WeightsError, match="GroupNormalization"):
+        load_arrays(arrays, [layer], Naming("torch", {"norm": "norm"}, leaves_of("torch")))
+
+
+def test_paddles_arrays_lie_and_end_as_paddle_has_them(layers, arrays):
+    paddles = {
+        key.replace("running_mean", "_mean").replace("running_var", "_variance"): array
+        for key, array in arrays.items()
+        if not key.endswith("num_batches_tracked")
+    }
+    paddles["fc.weight"] = paddles["fc.weight"].T
+
+    load_arrays(paddles, layers, Naming("paddle", PREFIXES, leaves_of("paddle")))
+    values = {weight.path: weight.numpy() for layer in layers for weight in layer.weights}
+
+    np.testing.assert_array_equal(values["dense/kernel"], arrays["fc.weight"].T)
+    np.testing.assert_array_equal(values["bn/moving_variance"], arrays["stem.1.running_var"])
+
+
+def test_a_factor_is_for_the_kernel_of_its_layer_alone(layers, arrays):
+    load_arrays(
+        arrays, layers, Naming("torch", PREFIXES, leaves_of("torch"), factors={"dense": 0.5})
+    )
+
+    dense = next(layer for layer in layers if layer.name == "dense")
+    np.testing.assert_array_equal(dense.kernel, arrays["fc.weight"].T * np.float32(0.5))
+    np.testing.assert_array_equal(dense.bias, arrays["fc.bias"])
 
 
 def test_the_naming_that_explains_most_keys_is_chosen(layers, arrays):
-    assert closest_naming(arrays, layers, [KERAS, TORCH]) is TORCH
-    assert closest_naming({"conv/0": np.zeros(1)}, layers, [KERAS, TORCH]) is KERAS
+    keras_arrays = {"conv/0": np.zeros(1)}
+
+    for found, chosen in ((arrays, TORCH), (keras_arrays, KERAS)):
+        assert closest_naming(layers, [(KERAS, found), (TORCH, found)])[0] is chosen
+
+
+def test_of_namings_that_explain_the_same_keys_the_first_is_chosen(layers, arrays):
+    twin = Naming("twin", PREFIXES, leaves_of("paddle"))
+    only_dense = {"fc.weight": arrays["fc.weight"]}
+
+    assert closest_naming(layers, [(twin, only_dense), (TORCH, only_dense)])[0] is twin
 
 
 def test_an_unknown_naming_is_an_error_that_shows_the_keys(layers):
+    strange = {"encoder.0.weight": np.zeros(1)}
+
     with pytest.raises(WeightsError, match=r"(?s)encoder\.0\.weight.*Keras, torch"):
-        closest_naming({"encoder.0.weight": np.zeros(1)}, layers, [KERAS, TORCH])
+        closest_naming(layers, [(KERAS, strange), (TORCH, strange)])
 
 
 def test_the_prefix_of_data_parallel_is_removed_when_every_key_has_it(arrays):
