@@ -58,7 +58,9 @@ def _tensor(key, array):
     """The pickle instructions that rebuild a tensor from an entry."""
     storage = b"(" + _plain("storage") + b"ctorch\n" + _STORAGES[array.dtype.name] + b"\n"
     storage += _plain(key) + _plain("cpu") + _plain(array.size) + b"tQ"
-    strides = tuple(stride // array.itemsize for stride in np.ascontiguousarray(array).strides)
+    # NumPy makes a vector of a scalar that is to be contiguous.
+    strides = np.ascontiguousarray(array).strides[: array.ndim]
+    strides = tuple(stride // array.itemsize for stride in strides)
     hooks = b"ccollections\nOrderedDict\n(tR"
     rest = _plain(0) + _plain(array.shape) + _plain(strides) + _plain(False) + hooks
     return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + rest + b"tR"
