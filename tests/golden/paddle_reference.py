@@ -37,7 +37,8 @@ class Network:
         """The outputs for one image [H, W, 3], and by stage the statistics of each call."""
         self._stages.clear()
         paddle.set_default_dtype(dtype)
-        self._model.to(dtype=dtype)
+        # Layer.to would turn index tables into floats as well.
+        self._model._to_impl(dtype=dtype, floating_only=True)
         inputs = paddle.to_tensor(pixels.transpose(2, 0, 1)[None].astype(dtype))
         outputs = [output.numpy() for output in flatten(self._model(inputs))]
         return outputs, dict(self._stages)
@@ -59,7 +60,10 @@ def build(name, **arguments):
 
     # Some constructors warn through a logger that nobody made.
     logger.init_logger(log_level=logging.ERROR)
-    model = getattr(backbone, name)(**{"class_num": 1000, **arguments})
+    constructor = getattr(backbone, name)
+    # SE_HRNet_W64_C looks up the address of weights that have none.
+    constructor.__globals__.get("MODEL_URLS", {}).setdefault(name, "")
+    model = constructor(**{"class_num": 1000, **arguments})
     model.eval()
     return model
 
