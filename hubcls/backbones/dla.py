@@ -102,7 +102,8 @@ class DeepLayerAggregation:
     def _pooled(self, x: Any, name: str) -> Any:
         # An outer tree's map is the same as its first sub-tree's, whose block it must fit.
         if x.shape[1] % 2 or x.shape[2] % 2:
-            raise ValueError("the sides, halved and rounded up, must be multiples of 16")
+            stride = 2 ** (len(self.filters) - _FIRST_TREE)
+            raise ValueError(f"half of each side, rounded up, must be a multiple of {stride}")
         return max_pooled(x, 2, 2, name=f"{name}.downsample")
 
     def _block(self, x: Any, filters: int, name: str, shortcut: Any, *, strides: int = 1) -> Any:

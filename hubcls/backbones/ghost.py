@@ -160,7 +160,7 @@ class GhostNet:
             *_OUTER,
             (rf"{top}\.conv", "conv_last._conv"),
             (rf"{top}\.bn1", "conv_last._batch_norm"),
-            (r"blocks\.(\d+)\.(\d+)\.(.+)", part),
+            (rf"blocks\.([0-{len(self.stages) - 1}])\.(\d+)\.(.+)", part),
         )
 
 

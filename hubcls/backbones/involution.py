@@ -92,7 +92,8 @@ class RedNet:
         channels = x.shape[-1]
         kernels = x
         if any(side % strides for side in x.shape[1:3]):
-            raise ValueError("the sides, quartered and rounded up, must be multiples of eight")
+            stride = 2 ** (len(self.num_blocks) - 1)
+            raise ValueError(f"a quarter of each side, rounded up, must be a multiple of {stride}")
         if strides > 1:
             kernels = average_pooled(x, strides, strides, name=f"{name}.avgpool")
         names = (f"{name}.conv1.conv", f"{name}.conv1.bn")

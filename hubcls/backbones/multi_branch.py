@@ -125,7 +125,7 @@ class MultiBranch:
         if source > target:
             names = (f"{name}.0", f"{name}.1")
             x = self._convolved(x, filters, 1, names, is_rectified=False)
-            return keras.layers.UpSampling2D(2 ** (source - target), name=f"{name}.2")(x)
+            return keras.layers.UpSampling2D(2 ** (source - target), name=f"{name}_up")(x)
         for step in range(target - source):
             is_last = step == target - source - 1
             x = self._convolved(
