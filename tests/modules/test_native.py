@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from hubcls.backbones import efficientnet_lite
 from hubcls.errors import MissingExtraError, UnknownNameError, WeightsError
 from hubcls.modules import finding
 from hubcls.modules.sources import native
@@ -17,7 +16,7 @@ LEAVES = ("weight", "bias", "running_mean", "running_var")
 LITES = [f"efficientnet_lite{number}_imagenet" for number in range(5)]
 SPEC = finding.spec("efficientnet_lite0_imagenet")
 # The same rules in a seventh of the time: one block a stage, few channels.
-SMALL = dataclasses.replace(SPEC, parameters={"width": 0.25, "depth": 0.1})
+SMALL = dataclasses.replace(SPEC, parameters={**SPEC.parameters, "width": 0.25, "depth": 0.1})
 IMAGE = np.random.default_rng(0).uniform(0, 255, (1, 64, 64, 3)).astype(np.float32)
 
 
@@ -43,18 +42,18 @@ def original(timm_arrays, tmp_path_factory):
 
 def drawn_arrays(naming):
     chance = np.random.default_rng(0)
-    prefixes = efficientnet_lite(**SMALL.parameters).key_prefixes()[naming]
+    prefix = native.architecture_of(SMALL).key_rules()[naming].prefix
     arrays = {}
     for layer in build(None).backbone.layers:
         for weight, leaf in zip(layer.weights, LEAVES, strict=False):
-            order = (2, 3, 0, 1) if "depthwise" in layer.name else (3, 2, 0, 1)
+            order = (2, 3, 0, 1) if "conv_dw" in layer.name else (3, 2, 0, 1)
             shape = weight.shape if len(weight.shape) == 1 else [weight.shape[i] for i in order]
             values = (
                 chance.uniform(0.5, 1.5, shape) if len(shape) == 1 else chance.normal(size=shape)
             )
-            arrays[f"{prefixes[layer.name]}.{leaf}"] = values.astype(np.float32)
-    arrays[f"{prefixes['predictions']}.weight"] = chance.random((1000, 1280), np.float32)
-    arrays[f"{prefixes['predictions']}.bias"] = chance.random(1000, np.float32)
+            arrays[f"{prefix(layer.name)}.{leaf}"] = values.astype(np.float32)
+    arrays[f"{prefix('classifier')}.weight"] = chance.random((1000, 1280), np.float32)
+    arrays[f"{prefix('classifier')}.bias"] = chance.random(1000, np.float32)
     return arrays
 
 
@@ -88,7 +87,7 @@ def test_pixels_are_normalised_as_google_does(original):
 
 
 def test_the_two_namings_of_one_file_give_the_same_logits(original, tmp_path):
-    other = build(saved(drawn_arrays("lukemelas"), tmp_path))
+    other = build(saved(drawn_arrays("EfficientNet-PyTorch"), tmp_path))
 
     np.testing.assert_array_equal(logits_of(other), logits_of(original))
     assert logits_of(other).std() > 0
@@ -126,7 +125,7 @@ def test_a_file_without_a_classifier_gives_the_backbone(original, timm_arrays, t
     np.testing.assert_array_equal(built.backbone(IMAGE), original.backbone(IMAGE))
 
 
-def test_a_classifier_for_other_classes_is_left_out_and_said_so(timm_arrays, tmp_path, caplog):
+def test_a_classifier_for_other_classes_comes_along_and_that_is_said(timm_arrays, tmp_path, caplog):
     others = {
         "classifier.weight": np.zeros((7, 1280), np.float32),
         "classifier.bias": np.zeros(7, np.float32),
@@ -135,14 +134,14 @@ def test_a_classifier_for_other_classes_is_left_out_and_said_so(timm_arrays, tmp
     with caplog.at_level("INFO", logger="hubcls"):
         built = build(saved({**timm_arrays, **others}, tmp_path))
 
-    assert built.head is None
-    assert "only the backbone is loaded" in caplog.text
+    assert built.head.output.shape[-1] == 7
+    assert "classifier is for 7 classes" in caplog.text
 
 
 def test_a_missing_weight_is_named(timm_arrays, tmp_path):
     path = saved({k: v for k, v in timm_arrays.items() if k != "blocks.3.0.bn2.bias"}, tmp_path)
 
-    with pytest.raises(WeightsError, match=r"block4a_depthwise_bn/beta.*blocks\.3\.0\.bn2\.bias"):
+    with pytest.raises(WeightsError, match=r"blocks\.3\.0\.bn2/beta.*blocks\.3\.0\.bn2\.bias"):
         build(path)
 
 
@@ -158,10 +157,9 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
         build(path)
 
 
-@pytest.mark.parametrize("number", [3, 4])
-def test_lites_without_published_weights_say_what_to_do(number):
+def test_a_module_without_published_weights_says_what_to_do():
     with pytest.raises(WeightsError, match=r"weights=None.*path"):
-        build("imagenet", finding.spec(LITES[number]))
+        build("imagenet", dataclasses.replace(SPEC, weights=None, variants=()))
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -189,5 +187,5 @@ def test_an_exchanged_file_is_refused_by_its_hash(monkeypatch, tmp_path):
 
 
 def test_an_unknown_builder_lists_the_known_ones():
-    with pytest.raises(UnknownNameError, match="EfficientNetLite"):
-        build(None, dataclasses.replace(SPEC, builder="EfficientNetLyte"))
+    with pytest.raises(UnknownNameError, match="InvertedResidual"):
+        build(None, dataclasses.replace(SPEC, builder="InvertedResidue"))
