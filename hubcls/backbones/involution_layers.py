@@ -52,7 +52,7 @@ class Involution(keras.layers.Layer):
     @property
     def num_macs(self) -> int:
         """Multiplications with addition for one map."""
-        return math.prod(self.output.shape[1:]) * self.kernel_size**2
+        return int(math.prod(self.output.shape[1:]) * self.kernel_size**2)
 
 
 def _added_up(x: Any, kernels: Any, kernel_size: int, strides: int) -> Any:
