@@ -109,14 +109,18 @@ class Residual:
     style: Style = field(default_factory=Style)
 
     def __post_init__(self) -> None:
-        """Refuse stages without their numbers.
+        """Refuse numbers that make no network.
 
         Raises:
-            ValueError: the tuples have different lengths.
+            ValueError: the tuples have different lengths, or something is asked of a
+                pre-activated network that only the others have.
         """
         lengths = {len(self.depths), len(self.widths), len(self.filters), len(self.groups)}
         if len(lengths) > 1:
             raise ValueError("depths, widths, filters and groups need one entry a stage each")
+        is_plain = not (self.reduction or self.multi_scale or self.split_attention)
+        if self.is_preactivated and not (is_plain and len(self.stem.filters) == 1):
+            raise ValueError("a pre-activated network has one stem convolution and plain blocks")
 
     def stage_outputs(self, x: Any) -> list[Any]:
         """Outputs of the stem, before its pool, and of every stage."""

@@ -83,6 +83,11 @@ def test_stages_without_their_numbers_are_refused():
         Residual(depths=(2, 2))
 
 
+def test_what_a_preactivated_network_would_pass_over_is_refused():
+    with pytest.raises(ValueError, match="one stem convolution and plain blocks"):
+        dataclasses.replace(PREACTIVATED, reduction=4)
+
+
 def test_means_that_leave_the_padding_out_are_those_of_the_map_alone():
     rules = [MultiScale(2, pools_first=True, counts_padding=counts) for counts in (True, False)]
     image = keras.Input((5, 6, 4))
