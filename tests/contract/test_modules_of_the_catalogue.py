@@ -1,12 +1,14 @@
 """What holds for every module that can be built without a download.
 
 One small module a family runs by default, all others under `slow`; so do ConvNeXt, DenseNet,
-Inception-ResNet and NASNet, which take longest.
+Inception-ResNet and NASNet, which take longest. Of our own networks, which
+tests/golden/test_parity.py builds one by one, the quickest of each family stands for all.
 """
 
 import keras
 import numpy as np
 import pytest
+from parity_cases import cases
 
 from hubcls.modules import finding
 from hubcls.modules.module import Module
@@ -14,9 +16,8 @@ from hubcls.modules.normalization import InputNormalization
 
 # Above every network's smallest; the networks are the same at every size.
 SIZE = 96
-BUILT_FROM_CODE = {"keras_applications", "native"}
+SIZES_OF_OURS = {case.module: tuple(case.size) for _, case in cases() if case.is_quick}
 SMALLEST = {
-    "efficientnet_lite0_imagenet",
     "efficientnet_v2_b0_imagenet",
     "efficientnetb0_imagenet",
     "inceptionv3_imagenet",
@@ -31,17 +32,25 @@ SMALLEST = {
 
 
 def buildable():
+    """Names and sizes, the smallest that each network takes where it is our own."""
+    sizes = {
+        "keras_applications": dict.fromkeys(finding.names(), SIZE),
+        "native": SIZES_OF_OURS,
+    }
     for spec in finding.specs():
-        if spec.source in BUILT_FROM_CODE:
+        if spec.name in sizes.get(spec.source, ()):
             marks = () if spec.name in SMALLEST else (pytest.mark.slow,)
-            yield pytest.param(spec.name, marks=marks, id=spec.name)
+            yield pytest.param(
+                (spec.name, sizes[spec.source][spec.name]), marks=marks, id=spec.name
+            )
 
 
 @pytest.fixture(scope="module", params=buildable())
 def module(request):
     """One module at a time, its weights drawn so that every layer shows."""
     keras.utils.set_random_seed(0)
-    built = Module(name=request.param, weights=None, input_size=SIZE)
+    name, size = request.param
+    built = Module(name=name, weights=None, input_size=size)
     stir_statistics(built.backbone)
     built.photos = photos(built)
     built.answers = built.backbone(built.photos)

@@ -24,11 +24,13 @@ class Measured:
         difference: largest of all logits' differences, in units of their standard deviation.
         stages: [S, 2], mean and standard deviation of our stages' outputs.
         golden_stages: the same of the reference's, [0, 2] where none were recorded.
+        counts: features and parameters of our backbone.
     """
 
     difference: float
     stages: np.ndarray
     golden_stages: np.ndarray
+    counts: tuple[int, int]
 
 
 def measured(family, case, folder):
@@ -51,6 +53,7 @@ def measured(family, case, folder):
         float(np.abs(logits - golden).max() / golden.std()),
         stages if case.stages else stages[:0],
         arrays[f"{case.name}/stages"],
+        (module.backbone.output.shape[-1], module.backbone.count_params()),
     )
 
 

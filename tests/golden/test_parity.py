@@ -10,6 +10,8 @@ import pytest
 from parity_cases import cases
 from parity_measuring import TOLERANCE, measured
 
+from hubcls.modules import finding
+
 
 def marked_cases():
     for family, case in cases():
@@ -23,3 +25,6 @@ def test_logits_are_those_of_the_reference(family, case, tmp_path):
 
     assert found.difference < TOLERANCE
     np.testing.assert_allclose(found.stages, found.golden_stages, rtol=1e-3, atol=1e-3)
+    spec = finding.spec(case.module)
+    if case.publisher == spec.weights.publisher:
+        assert found.counts == (spec.num_features, spec.num_parameters)
