@@ -38,9 +38,9 @@ NETWORKS = {
         [(10, 13, 24), (5, 7, 16), (3, 4, 24)],
     ),
     "branches": (
-        MultiBranch(4, (1, 1), head_filters=(4, 8, 16), num_features=40, squeeze_ratio=4),
-        (16, 32),
-        [(4, 8, 64), (4, 8, 256), (4, 8, 4), (1, 2, 40)],
+        MultiBranch(4, (1,), head_filters=(4, 8), num_features=40, squeeze_ratio=4),
+        (16, 24),
+        [(4, 6, 64), (4, 6, 256), (2, 3, 40)],
     ),
     "trees": (TREES, (31, 48), [(31, 48, 4), (16, 24, 8), (8, 12, 64), (4, 6, 64)]),
     "ghosts": (GHOSTS, (37, 50), [(19, 25, 16), (10, 13, 48)]),
@@ -105,8 +105,8 @@ def test_every_weight_has_a_key_of_its_own_in_every_naming(name):
 @pytest.mark.parametrize(
     ("name", "size", "message"),
     [
-        ("branches", (16, 24), "multiples of 16"),
-        ("branches", (8, 16), "multiples of 16"),
+        ("branches", (16, 20), "multiples of 8"),
+        ("branches", (4, 8), "multiples of 8"),
         ("trees", (29, 32), "multiple of 4"),
         ("involution", (32, 35), "multiple of 2"),
     ],
