@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import yaml
-from checkpoint_keys import keys_of
+from checkpoint_keys import keys_of, models
 from references import Case
 
 FOLDER = Path(__file__).with_name("parity")
@@ -32,7 +32,10 @@ def shapes_of_weights(weights):
     if weights.publisher == "timm":
         return keys_of("timm", stem)
     if weights.publisher == "torchvision":
-        return keys_of("torchvision", weights.file.split("-")[0])
+        name = weights.file.split("-")[0]
+        if name in models("torchvision"):
+            return keys_of("torchvision", name)
+        return keys_of("timm", f"{name}.tv_in1k")  # which holds the very keys
     if weights.publisher == "paddle":
         return keys_of("paddle", stem.removesuffix("_pretrained"))
     return None
