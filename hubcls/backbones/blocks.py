@@ -86,15 +86,17 @@ def depthwise_convolved(
     *,
     name: str,
     strides: int = 1,
+    dilation: int = 1,
     bias: bool = False,
     padding: Padding = "symmetric",
 ) -> Any:
-    """A convolution of each channel by itself."""
+    """A convolution of each channel by itself; a dilated one has stride 1."""
     x, rule = _padded(x, kernel_size, strides, padding, name=name)
     return keras.layers.DepthwiseConv2D(
         kernel_size,
         strides=strides,
         padding=rule,
+        dilation_rate=dilation,
         use_bias=bias,
         depthwise_initializer=_he_by_outputs(),
         name=name,

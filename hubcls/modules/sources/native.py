@@ -52,6 +52,8 @@ _ARCHITECTURES = Table(
         "RedNet": "hubcls.backbones.involution:RedNet",
         "Sequential": "hubcls.backbones.sequential:Sequential",
         "SqueezeNet": "hubcls.backbones.squeezenet:SqueezeNet",
+        "PNASNet": "hubcls.backbones.pnasnet:PNASNet",
+        "Xception": "hubcls.backbones.xception:Xception",
         "VisionTransformer": "hubcls.backbones.vision_transformer:VisionTransformer",
         "Twins": "hubcls.backbones.twins:Twins",
         "TransformerInTransformer": "hubcls.backbones.tnt:TransformerInTransformer",
