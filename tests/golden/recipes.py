@@ -20,19 +20,6 @@ def sha256(array):
     return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-def seeded_weight(key, shape):
-    """A weight that depends on its key alone, of a size that keeps activations in range."""
-    seed = int.from_bytes(hashlib.sha256(key.encode("utf-8")).digest()[:4], "little")
-    chance = np.random.RandomState(seed)
-    if key.endswith("running_var") or (len(shape) == 1 and key.endswith("weight")):
-        return chance.uniform(0.5, 1.5, shape).astype(np.float32)
-    if len(shape) == 1:
-        return (0.1 * chance.standard_normal(shape)).astype(np.float32)
-    # Any larger, and a deep network amplifies float32's rounding beyond comparison.
-    scale = 1 / np.sqrt(np.prod(shape[1:]))
-    return (scale * chance.standard_normal(shape)).astype(np.float32)
-
-
 def summary(logits):
     """A thousand logits as the twenty highest, and 32 random ± sums of all of them."""
     logits = np.asarray(logits, np.float64)
