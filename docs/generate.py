@@ -37,7 +37,7 @@ def modules_page() -> str:
         "head, multiply-adds (MACs) those of the whole network at the listed size. How our own "
         "networks are held to their references: [parity.md](parity.md).\n\n"
         f"![Published top-1 accuracy against multiply-adds](images/{PLOT.name})\n\n"
-        "Named are those that no other beats with fewer multiply-adds; accuracies come from "
+        "Numbered are those that no other beats with fewer multiply-adds; accuracies come from "
         "many hands, at each network's own image size."
     )
     return page("Modules", intro, sections)
@@ -76,12 +76,15 @@ def draw_plot() -> None:
     axes.scatter([x for x, _, _ in points], [y for _, y, _ in points], s=14, color="#9db4c8")
     front = unbeaten(points)
     axes.plot([x for x, _, _ in front], [y for _, y, _ in front], "o-", ms=4, lw=1, color="#c8402f")
-    for macs, top1, name in front:
-        label = name.replace("_imagenet", "")
-        axes.annotate(label, (macs, top1), (-4, 3), textcoords="offset points", ha="right")
+    for number, (macs, top1, _) in enumerate(front, start=1):
+        # Neighbours close together get their numbers on different sides.
+        place = (-9, 2) if number % 2 else (5, -9)
+        axes.annotate(str(number), (macs, top1), place, textcoords="offset points")
+    names = [f"{number}  {name}" for number, (_, _, name) in enumerate(front, start=1)]
+    listed = "\n".join(names)
+    axes.text(0.63, 0.02, listed, transform=axes.transAxes, va="bottom")
     axes.set_xscale("log")
     axes.set(xlabel="multiply-adds for one image, in billions", ylabel="top-1 accuracy, percent")
-    axes.margins(x=0.12)
     axes.grid(alpha=0.3)
     figure.tight_layout()
     figure.savefig(PLOT, metadata={"Date": None})
