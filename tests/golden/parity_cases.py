@@ -32,7 +32,7 @@ def shapes_of_weights(weights):
     if weights.publisher == "timm":
         return keys_of("timm", stem)
     if weights.publisher == "torchvision":
-        name = weights.file.split("-")[0]
+        name = weights.file.split("-")[0].removesuffix("_google")
         if name in models("torchvision"):
             return keys_of("torchvision", name)
         return keys_of("timm", f"{name}.tv_in1k")  # which holds the very keys
