@@ -33,6 +33,10 @@ def _macs(operation, node):
         if isinstance(operation, keras.layers.DepthwiseConv2D):
             return output * kernel[0] * kernel[1]
         return output * math.prod(kernel[:3])
+    if isinstance(operation, keras.layers.SeparableConv2D):
+        height, width, inputs, times = operation.depthwise_kernel.shape
+        places = math.prod(node.output_tensors[0].shape[1:3])
+        return places * inputs * times * height * width + output * inputs * times
     if isinstance(operation, keras.layers.Dense):
         return output * operation.kernel.shape[0]
     if type(operation).__name__ == "Matmul":
