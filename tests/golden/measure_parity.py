@@ -34,16 +34,25 @@ them anew: tests/golden/README.md.
 
 
 def main(families):
-    """Measure, remember, and write the page."""
+    """Measure, remember after every case, and write the page."""
+    for family, case in cases():
+        if not families or family in families:
+            difference = difference_of(family, case)
+            remember(case.name, difference)
+            print(f"{case.name}: {difference:.1e}", flush=True)
+    PAGE.write_text(page(known_results()), encoding="utf-8")
+
+
+def known_results():
+    """What has been measured, of the cases that there are."""
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    chosen = [(family, case) for family, case in cases() if not families or family in families]
-    for family, case in chosen:
-        results[case.name] = difference_of(family, case)
-        print(f"{case.name}: {results[case.name]:.1e}", flush=True)
-    known = {case.name for _, case in cases()}
-    results = {name: results[name] for name in sorted(results) if name in known}
+    return {case.name: results[case.name] for _, case in cases() if case.name in results}
+
+
+def remember(name, difference):
+    """Put one measured case into measured.json."""
+    results = dict(sorted({**known_results(), name: difference}.items()))
     RESULTS.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(results), encoding="utf-8")
 
 
 def difference_of(family, case):
@@ -76,8 +85,9 @@ def family_row(family, chosen, results):
     facts = read(FOLDER / f"{family}.npz")[1]["cases"]
     references = sorted(
         {
-            f"{case.library} {facts[case.name]['versions'][case.library]}, {facts[case.name]['dtype']}"
+            f"{case.library} {fact['versions'][case.library]}, {fact['dtype']}"
             for case in chosen
+            for fact in [facts[case.name]]
         }
     )
     largest = max(results[case.name] for case in chosen)

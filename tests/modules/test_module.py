@@ -237,7 +237,7 @@ def test_a_description_fits_on_a_screen(lite):
         ({"name": LITE, "input_size": (64, 64, 3)}, "input_size must be"),
         ({"name": LITE, "input_size": 64.0}, "input_size must be"),
         ({"name": LITE, "version": "9.9"}, "exists in version 1.0.0, not 9.9"),
-        ({"name": LITE, "weights": "imagnet"}, 'must be "imagenet", None or an existing file'),
+        ({"name": LITE, "weights": "imagnet"}, 'must be "imagenet", "google", "timm", None or'),
         ({"directory": "nowhere"}, "nowhere is no module"),
     ],
 )
