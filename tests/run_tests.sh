@@ -4,6 +4,7 @@
 #   sh tests/run_tests.sh                     all default tests, after ruff and mypy
 #   sh tests/run_tests.sh tests/style -x      arguments go to pytest
 #   sh tests/run_tests.sh -m slow             the tests that take minutes
+#   sh tests/run_tests.sh -n 0                one process, e.g. for a debugger
 #
 # Makes and fills a virtual environment in .venv first, unless one is active.
 set -eu
@@ -19,4 +20,4 @@ python -m ruff format --check .
 echo "== mypy --strict"
 python -m mypy
 echo "== pytest"
-exec python -m pytest "$@"
+exec python -m pytest --numprocesses=auto --maxprocesses=4 "$@"
