@@ -6,7 +6,6 @@ those without get an ending of their own ("_pad", "_activation").
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,10 +29,7 @@ Activation = Literal[
     "clip_to_one",
 ]
 # Slope and offset: PaddlePaddle's old default, and GhostNet's gate there.
-_GATES: Mapping[str, tuple[float, float]] = {
-    "hard_sigmoid_of_paddle": (0.2, 0.5),
-    "clip_to_one": (1.0, 0.0),
-}
+_GATES = {"hard_sigmoid_of_paddle": (0.2, 0.5), "clip_to_one": (1.0, 0.0)}
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def _chosen(arguments: argparse.Namespace) -> list[ModuleSpec]:
     found = [
         one
         for one in specs()
-        if wanted in (one.name + one.family).lower()
+        if (wanted in one.name.lower() or wanted in one.family.lower())
         and all(_is_within(getattr(one, key), limit) for key, limit in limits.items())
         and (arguments.min_top1 is None or _top1(one) >= arguments.min_top1)
     ]

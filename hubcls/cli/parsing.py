@@ -166,7 +166,7 @@ def _add_modules(verbs: Any) -> None:
         type=_count,
         default=None,
         metavar="N",
-        help="at most so many parameters: 10M",
+        help="at most so many, without the classifier: 10M",
     )
     listing.add_argument(
         "--max-macs",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +22,13 @@ class ModuleIndex:
 
     Attributes:
         specs: by name, ordered by name.
-        aliases: other names of the same weights, and the name each stands for.
+        aliases: other names, and the name each stands for.
+        variants: the modules that aliases of one publisher's weights stand for.
     """
 
     specs: Mapping[str, ModuleSpec]
     aliases: Mapping[str, str]
+    variants: Mapping[str, ModuleSpec]
 
 
 def read_index(paths: Iterable[Path]) -> ModuleIndex:
@@ -36,18 +39,30 @@ def read_index(paths: Iterable[Path]) -> ModuleIndex:
     """
     specs: dict[str, ModuleSpec] = {}
     aliases: dict[str, str] = {}
+    variants: dict[str, ModuleSpec] = {}
     owners: dict[str, tuple[Path, str]] = {}
     problems: list[str] = []
     for path in paths:
         for spec in catalogue.read(path, Family).specs():
             specs[spec.name] = spec
             aliases.update(dict.fromkeys(spec.aliases, spec.name))
+            variants.update(_named_variants(spec))
             for name in (spec.name, *spec.aliases):
                 problems += _clash(name, path, owners)
                 owners.setdefault(name, (path, name))
     if problems:
         raise CatalogueError("\n".join(problems))
-    return ModuleIndex(specs=dict(sorted(specs.items())), aliases=dict(sorted(aliases.items())))
+    return ModuleIndex(
+        specs=dict(sorted(specs.items())),
+        aliases=dict(sorted(aliases.items())),
+        variants=variants,
+    )
+
+
+def _named_variants(spec: ModuleSpec) -> Iterator[tuple[str, ModuleSpec]]:
+    for variant in spec.variants:
+        for alias in variant.weights.aliases if variant.weights else ():
+            yield alias, dataclasses.replace(variant, variants=spec.variants)
 
 
 def names() -> tuple[str, ...]:
@@ -66,17 +81,18 @@ def specs() -> tuple[ModuleSpec, ...]:
 
 
 def spec(name: str) -> ModuleSpec:
-    """The facts about one module.
+    """The facts about one module, with the weights that the name stands for.
 
     Args:
-        name: a module's name or one of its aliases.
+        name: a module's name or one of its aliases. PaddleClas' name of a network stands
+            for PaddleClas' weights, whoever's the catalogue prefers.
 
     Raises:
         UnknownNameError: there is no such module; names the nearest ones, and those of
             the same architecture when another library calls it so.
     """
     index = _index()
-    found = index.specs.get(index.aliases.get(name, name))
+    found = index.variants.get(name) or index.specs.get(index.aliases.get(name, name))
     if found is not None:
         return found
     hint = _HINT

@@ -19,7 +19,7 @@ from hubcls.logs import logger
 from hubcls.modules import finding
 from hubcls.modules.groups import LayerGroup, groups_by_stride
 from hubcls.modules.sources.built import Built
-from hubcls.modules.spec import InputRule, ModuleSpec, Paper
+from hubcls.modules.spec import InputRule, ModuleSpec, Paper, formats_of
 from hubcls.preprocessing import Preprocessing
 from hubcls.registry import Table
 
@@ -116,7 +116,7 @@ class Module:
             self.spec = _FROM_FOLDERS[kind](place, **given)
         self._is_foreign = name is None
         _check_version(self.spec, version)
-        self.weights = weights
+        self.weights = _as_their_publisher(self.spec) if weights == "imagenet" else weights
         self.preprocessing = _sized(self.spec, input_size)
         _check_weights(self.spec, weights)
         self._stage_models: dict[int, keras.Model] = {}
@@ -238,12 +238,14 @@ class Module:
     def summary(self) -> str:
         """What is known about the module, in a few lines of text."""
         spec, rule = self.spec, self.preprocessing
-        published = spec.published
+        published = spec.published if self._has_published_weights else None
         accuracy = f"{published.top1} % top-1 ({published.source})" if published else "not stated"
+        origin = spec.weights.publisher if spec.weights and self._has_published_weights else ""
+        licence = f", licence {spec.licence}" if self._has_published_weights else ""
         lines = {
             "module": f"{self.name} ({spec.summary})",
             "built by": f"{spec.source}: {spec.builder}",
-            "weights": f"{self._weights_in_words()}, licence {spec.licence}",
+            "weights": f"{self._weights_in_words()}{origin and f', by {origin}'}{licence}",
             "images": f"{rule.height} x {rule.width}, {rule.channel_order}, {rule.resize}",
             "mean, std": f"{_short(rule.mean)}, {_short(rule.std)}",
             "backbone": f"{_count(spec.num_parameters)} parameters, "
@@ -264,18 +266,22 @@ class Module:
             return "its own"
         return str(self.weights)
 
+    @property
+    def _has_published_weights(self) -> bool:
+        return self.weights == "imagenet" or self.weights in self.spec.publishers
+
     @functools.cached_property
     def _built(self) -> Built:
-        is_published = self.weights == "imagenet" or self.weights in self.spec.publishers
-        if self.spec.is_non_commercial and is_published:
+        if self.spec.is_non_commercial and self.weights is not None:
             logger.warning(
-                "the weights of %s are licensed %s: not for commercial use",
+                "the published weights of %s are licensed %s: neither they nor what descends "
+                "from them is for commercial use",
                 self.name,
                 self.spec.licence,
             )
         built: Built = _SOURCES[self.spec.source](
             self.spec,
-            weights="imagenet" if is_published else self.weights,
+            weights="imagenet" if self._has_published_weights else self.weights,
             height=self.preprocessing.height,
             width=self.preprocessing.width,
         )
@@ -381,12 +387,29 @@ def _for_weights(
     spec: ModuleSpec, weights: str | Path | None, rule: InputRule | None
 ) -> ModuleSpec:
     chosen = spec.for_weights(weights)
+    formats = formats_of(weights) if weights and weights not in spec.publishers else ()
+    if formats and not (chosen.weights and chosen.weights.format in formats):
+        logger.warning(
+            "nobody publishes weights of %s in the format of %s; its pixels are normalised, and "
+            "its network built, as for %s weights",
+            spec.name,
+            weights,
+            (chosen.weights and chosen.weights.publisher) or "unknown",
+        )
     if rule is None:
         return chosen
     if weights is None or weights == "imagenet" or weights in spec.publishers:
         raise ConfigError("rule can only be given with a directory, a handle or a file of weights")
     size = chosen.preprocessing
     return dataclasses.replace(chosen, preprocessing=rule.sized(size.height, size.width))
+
+
+def _as_their_publisher(spec: ModuleSpec) -> str:
+    """What `weights` must be to get the published weights of this variant by the row's name."""
+    is_preferred = not spec.variants or spec.weights == spec.variants[0].weights
+    if is_preferred or spec.weights is None or spec.weights.publisher is None:
+        return "imagenet"
+    return spec.weights.publisher
 
 
 def _check_one_of(**places: Any) -> None:

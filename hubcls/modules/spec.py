@@ -31,13 +31,13 @@ WeightFormat = Literal[
 ]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]*")
-# What a file's ending says about who wrote it.
-_FORMATS_OF_ENDING: Mapping[str, tuple[WeightFormat, ...]] = {
-    ".pdparams": ("pdparams",),
-    ".tar": ("paddle_tar", "pdparams"),
-    ".pth": ("pth", "safetensors"),
-    ".pt": ("pth", "safetensors"),
-    ".safetensors": ("safetensors", "pth"),
+# What a file's ending says about who wrote it; the longest that fits counts.
+_FORMATS_OF_ENDINGS: Mapping[tuple[str, ...], tuple[WeightFormat, ...]] = {
+    # Training scripts of PyTorch's examples and of timm save model_best.pth.tar.
+    (".pth.tar", ".pt.tar", ".pth", ".pt", ".bin"): ("pth", "safetensors"),
+    (".safetensors",): ("safetensors", "pth"),
+    (".pdparams",): ("pdparams",),
+    (".tar", ".tar.gz", ".tgz"): ("paddle_tar", "pdparams"),
 }
 
 
@@ -111,6 +111,9 @@ class WeightSource:
         source: who builds the network for them.
         builder: what that source calls; the row's parameters are not for it.
         parameters: replace the row's of the same name.
+        input_size: side of the images that `published` was measured on, where it is not
+            the row's.
+        aliases: names that their publisher gives to these very weights.
     """
 
     format: WeightFormat
@@ -130,6 +133,8 @@ class WeightSource:
     source: Source | None = None
     builder: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    input_size: int | None = None
+    aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse weights that cannot be found or checked.
@@ -221,12 +226,27 @@ class ModuleSpec:
         if weights in self.publishers:
             chosen = self.variants[self.publishers.index(str(weights))]
             return dataclasses.replace(chosen, variants=self.variants)
-        wanted = _FORMATS_OF_ENDING.get(Path(weights).suffix.lower(), ()) if weights else ()
-        for known in wanted:
+        for known in formats_of(weights) if weights else ():
             for variant in self.variants:
                 if variant.weights and variant.weights.format == known:
                     return dataclasses.replace(variant, variants=self.variants)
         return self
+
+
+def formats_of(file: str | Path) -> tuple[WeightFormat, ...]:
+    """The formats in which weights like those of a file are published, the likeliest first.
+
+    Args:
+        file: a path; a folder is one with a file for each variable.
+
+    Returns:
+        Nothing for Keras' own files, and for endings that say nothing.
+    """
+    name = "folder.tar" if Path(file).is_dir() else Path(file).name.lower()
+    for endings, formats in _FORMATS_OF_ENDINGS.items():
+        if name.endswith(endings):
+            return formats
+    return ()
 
 
 @dataclass(frozen=True)
@@ -314,7 +334,7 @@ class Family:
             summary=row.summary or self.summary,
             source=own.source or self.source,
             builder=own.builder or row.builder,
-            preprocessing=rule.sized(row.input_size, row.input_size),
+            preprocessing=rule.sized(*(own.input_size or row.input_size,) * 2),
             paper=row.paper or self.paper,
             licence=own.licence or row.licence or self.licence,
             num_features=row.num_features,
@@ -324,7 +344,7 @@ class Family:
             weights=weights,
             class_names=self.class_names,
             published=own.published or (row.published if is_preferred else None),
-            aliases=row.aliases,
+            aliases=(*row.aliases, *(name for one in row.weights for name in one.aliases)),
             same_architecture=row.same_architecture,
             min_size=self.min_size,
             note=row.note,

@@ -27,9 +27,11 @@ Each network of hubcls' own is compared with the one that it claims to be: timm'
 or PaddleClas'. Weights are drawn from the keys of its checkpoint, written to a file in the
 reference's names and format, and loaded by `hubcls.Module(name, weights=file)`; the reference
 computed its logits from the same weights and the same image. The difference is the largest of
-all classes', in units of the logits' standard deviation; the aim is below 1e-4. Reference
-logits lie in `tests/golden/parity/`, and `pytest tests/golden -m "slow or not slow"` compares
-them anew: tests/golden/README.md.
+all classes', in units of the logits' standard deviation; the aim is below 1e-4.
+PaddleClas' files of the same networks whose numbers are not compared are held by their keys and
+shapes; the names of PaddlePaddle's old archives (publisher paddle_static) follow its sources and
+have met no real file. Reference logits lie in `tests/golden/parity/`, and
+`pytest tests/golden -m "slow or not slow"` compares them anew: tests/golden/README.md.
 """
 
 

@@ -54,8 +54,16 @@ def test_paddlehub_short_names_mean_what_its_demo_meant():
 
 
 def test_classes_of_keras_applications_are_aliases_of_the_same_weights():
-    assert finding.spec("EfficientNetB0").builder == "EfficientNetB0"
+    assert finding.spec("EfficientNetV2B0").builder == "EfficientNetV2B0"
     assert finding.spec("ResNet50V2").builder == "ResNet50V2"
+
+
+def test_paddles_class_stands_for_paddles_weights_whoever_is_preferred():
+    paddles, preferred = finding.spec("EfficientNetB0"), finding.spec("efficientnetb0_imagenet")
+
+    assert (paddles.name, paddles.weights.publisher) == (preferred.name, "paddle")
+    assert preferred.weights.publisher == "keras"
+    assert finding.aliases()["EfficientNetB0"] == preferred.name
 
 
 def test_a_typo_gets_the_nearest_names():

@@ -213,7 +213,7 @@ def test_non_commercial_weights_are_announced(caplog, monkeypatch):
     with caplog.at_level(logging.WARNING, logger="hubcls"):
         assert hubcls.Module(name=LITE, input_size=32).backbone
 
-    assert "CC-BY-NC-4.0: not for commercial use" in caplog.text
+    assert "CC-BY-NC-4.0: neither they nor what descends" in caplog.text
 
 
 def test_a_description_fits_on_a_screen(lite):

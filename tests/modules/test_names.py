@@ -15,6 +15,7 @@ ARCHITECTURE_ONLY = {
     "mobilenet_v2_dishes",
     "resnet50_vd_animals",
     "resnet50_vd_dishes",
+    "resnet50_vd_wildanimals",
 }
 # PaddlePaddle's table means the network with swish, PaddleClas the one with ReLU; their tensors
 # have the same names and shapes, so nothing but the reader could tell which one he got.
@@ -40,6 +41,13 @@ def test_every_name_of_the_list_is_listed(path, capsys):
 def test_every_name_of_the_list_can_be_asked_for(path):
     for name in names_in(path):
         assert finding.spec(name).paper.title
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("paddle[pc]*.txt")), ids=lambda path: path.stem)
+def test_paddles_name_of_a_network_stands_for_paddles_weights(path):
+    found = {name: finding.spec(name).weights.publisher for name in names_in(path)}
+
+    assert set(found.values()) <= {"paddle", "paddle_static"}
 
 
 def test_a_name_of_two_networks_leads_to_both():

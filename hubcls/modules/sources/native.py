@@ -17,7 +17,7 @@ from hubcls.modules.normalization import normalised_input
 from hubcls.modules.sources.built import Built
 from hubcls.modules.sources.naming import fix_automatic_names
 from hubcls.modules.sources.published import published_file
-from hubcls.modules.spec import ModuleSpec
+from hubcls.modules.spec import ModuleSpec, formats_of
 from hubcls.registry import Table
 from hubcls.weights import (
     Naming,
@@ -62,7 +62,6 @@ _ARCHITECTURES = Table(
     },
 )
 
-_ENDINGS_OF_PADDLE = (".pdparams", ".tar", ".gz")
 # A classifier that hubcls saved holds more than its backbone.
 _BESIDE_THE_BACKBONE = ("head_*", "logits/*", "optimizer/*", "*/seed_generator/*")
 
@@ -116,7 +115,7 @@ def _read(spec: ModuleSpec, weights: str | Path) -> Checkpoint:
     path = published_file(spec) if is_published else Path(weights)
     sha256 = spec.weights.sha256 if spec.weights and is_published else None
     arrays = without_parallel_prefix(read_arrays(path, sha256=sha256))
-    is_paddles = path.is_dir() or path.suffix.lower() in _ENDINGS_OF_PADDLE
+    is_paddles = "pdparams" in formats_of(path)
     return Checkpoint(arrays, "paddle" if is_paddles else "torch")
 
 

@@ -42,7 +42,8 @@ def is_fetched(spec: ModuleSpec) -> bool:
 
 
 def _target(spec: ModuleSpec, source: WeightSource) -> Path:
-    return modules_home() / (source.publisher or spec.source) / (source.file or "")
+    owner = source.publisher if spec.source == "native" else None
+    return modules_home() / (owner or spec.source) / (source.file or "")
 
 
 def _packaged_file(name: str, source: WeightSource) -> Path:
