@@ -20,4 +20,4 @@ python -m ruff format --check .
 echo "== mypy --strict"
 python -m mypy
 echo "== pytest"
-exec python -m pytest --numprocesses=auto --maxprocesses=4 "$@"
+exec python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup "$@"

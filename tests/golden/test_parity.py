@@ -5,17 +5,25 @@ library, loaded through `Module(name, weights=path)`, and must give the logits t
 library gave: tests/golden/README.md. docs/parity.md lists the differences.
 """
 
+import math
+
 import numpy as np
 import pytest
-from parity_cases import cases
+from parity_cases import cases, shapes_of
 from parity_measuring import TOLERANCE, measured
 
 from hubcls.modules import finding
 
 
+# Two networks of 3 GB each, with their checkpoints, would not fit into one machine's memory.
+HUGE = 200_000_000
+
+
 def marked_cases():
     for family, case in cases():
-        marks = () if case.is_quick else (pytest.mark.slow,)
+        marks = [] if case.is_quick else [pytest.mark.slow]
+        if sum(map(math.prod, shapes_of(case).values())) > HUGE:
+            marks.append(pytest.mark.xdist_group("huge"))
         yield pytest.param(family, case, id=case.name, marks=marks)
 
 
