@@ -14,7 +14,6 @@ from parity_measuring import TOLERANCE, measured
 
 from hubcls.modules import finding
 
-
 # Two networks of 3 GB each, with their checkpoints, would not fit into one machine's memory.
 HUGE = 200_000_000
 
