@@ -295,4 +295,4 @@ def _pairs(before: list[int], after: list[int]) -> tuple[tuple[int, int], tuple[
 
 def _he_by_outputs() -> keras.initializers.Initializer:
     # A new object for each layer: one object draws the same numbers every time.
-    return keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="truncated_normal")
+    return keras.initializers.VarianceScaling(2.0, mode="fan_out", distribution="uniform")

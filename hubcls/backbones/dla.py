@@ -52,7 +52,9 @@ class DeepLayerAggregation:
         Raises:
             ValueError: the two ways through a tree would give maps of different size.
         """
-        x = self._convolved(x, self.filters[0], 7, ("base_layer.0", "base_layer.1"))
+        x = convolved_and_normalised(
+            x, self.filters[0], 7, self.style, names=("base_layer.0", "base_layer.1")
+        )
         outputs = []
         for level, (filters, depth) in enumerate(zip(self.filters, self.depths, strict=True)):
             name = f"level{level}"
@@ -64,7 +66,9 @@ class DeepLayerAggregation:
                 for layer in range(depth):
                     names = (f"{name}.{3 * layer}", f"{name}.{3 * layer + 1}")
                     strides = 2 if level and not layer else 1
-                    x = self._convolved(x, filters, 3, names, strides=strides)
+                    x = convolved_and_normalised(
+                        x, filters, 3, self.style, names=names, strides=strides
+                    )
             outputs.append(x)
         return outputs
 
@@ -87,14 +91,18 @@ class DeepLayerAggregation:
         shortcut = bottom
         if bottom.shape[-1] != filters:
             names = (f"{name}.project.0", f"{name}.project.1")
-            shortcut = self._convolved(bottom, filters, 1, names, is_rectified=False)
+            shortcut = convolved_and_normalised(
+                bottom, filters, 1, self.style, names=names, activation="linear"
+            )
         left = self._block(x, filters, f"{name}.tree1", shortcut, strides=place.strides)
         right = self._block(left, filters, f"{name}.tree2", left)
         return self._root([right, left, *children], filters, f"{name}.root")
 
     def _root(self, children: list[Any], filters: int, name: str) -> Any:
         x = keras.layers.Concatenate(name=f"{name}.join")(children)
-        x = self._convolved(x, filters, 1, (f"{name}.conv", f"{name}.bn"), is_rectified=False)
+        x = convolved_and_normalised(
+            x, filters, 1, self.style, names=(f"{name}.conv", f"{name}.bn"), activation="linear"
+        )
         if self.has_residual_roots:
             x = keras.layers.Add(name=f"{name}.sum")([x, children[0]])
         return activated(x, self.style.activation, name=name)
@@ -125,21 +133,6 @@ class DeepLayerAggregation:
             )
         x = keras.layers.Add(name=f"{name}.sum")([x, shortcut])
         return activated(x, self.style.activation, name=name)
-
-    def _convolved(
-        self,
-        x: Any,
-        filters: int,
-        kernel_size: int,
-        names: tuple[str, str],
-        *,
-        strides: int = 1,
-        is_rectified: bool = True,
-    ) -> Any:
-        activation = self.style.activation if is_rectified else "linear"
-        return convolved_and_normalised(
-            x, filters, kernel_size, self.style, names=names, strides=strides, activation=activation
-        )
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,14 @@ class RedNet:
         Raises:
             ValueError: a stage that halves the map gets one with an odd side.
         """
-        x = self._convolved(x, self.filters // 2, 3, ("stem.0.conv", "stem.0.bn"), strides=2)
+        x = convolved_and_normalised(
+            x, self.filters // 2, 3, self.style, names=("stem.0.conv", "stem.0.bn"), strides=2
+        )
         x = self._involved(x, 3, "stem.1")
         x = activated(normalised(x, self.style, name="stem.2"), "relu", name="stem.2")
-        x = self._convolved(x, self.filters, 3, ("stem.4.conv", "stem.4.bn"))
+        x = convolved_and_normalised(
+            x, self.filters, 3, self.style, names=("stem.4.conv", "stem.4.bn")
+        )
         outputs = [max_pooled(x, 3, 2, padding=1, name="maxpool")]
         for stage, num_blocks in enumerate(self.num_blocks):
             x = outputs[-1]
@@ -79,11 +83,17 @@ class RedNet:
         shortcut = x
         if strides > 1 or x.shape[-1] != wide:
             names = (f"{name}.downsample.0", f"{name}.downsample.1")
-            shortcut = self._convolved(x, wide, 1, names, strides=strides, is_rectified=False)
-        x = self._convolved(x, filters, 1, (f"{name}.conv1", f"{name}.bn1"))
+            shortcut = convolved_and_normalised(
+                x, wide, 1, self.style, names=names, strides=strides, activation="linear"
+            )
+        x = convolved_and_normalised(
+            x, filters, 1, self.style, names=(f"{name}.conv1", f"{name}.bn1")
+        )
         x = self._involved(x, self.kernel_size, f"{name}.conv2", strides=strides)
         x = activated(normalised(x, self.style, name=f"{name}.bn2"), "relu", name=f"{name}.bn2")
-        x = self._convolved(x, wide, 1, (f"{name}.conv3", f"{name}.bn3"), is_rectified=False)
+        x = convolved_and_normalised(
+            x, wide, 1, self.style, names=(f"{name}.conv3", f"{name}.bn3"), activation="linear"
+        )
         x = keras.layers.Add(name=f"{name}.sum")([x, shortcut])
         return activated(x, self.style.activation, name=name)
 
@@ -97,22 +107,9 @@ class RedNet:
         if strides > 1:
             kernels = average_pooled(x, strides, strides, name=f"{name}.avgpool")
         names = (f"{name}.conv1.conv", f"{name}.conv1.bn")
-        kernels = self._convolved(kernels, channels // _REDUCTION, 1, names)
+        kernels = convolved_and_normalised(
+            kernels, channels // _REDUCTION, 1, self.style, names=names
+        )
         size = kernel_size**2 * (channels // _GROUP_WIDTH)
         kernels = convolved(kernels, size, bias=True, name=f"{name}.conv2.conv")
         return Involution(kernel_size, strides, name=f"{name}.involution")([x, kernels])
-
-    def _convolved(
-        self,
-        x: Any,
-        filters: int,
-        kernel_size: int,
-        names: tuple[str, str],
-        *,
-        strides: int = 1,
-        is_rectified: bool = True,
-    ) -> Any:
-        activation = self.style.activation if is_rectified else "linear"
-        return convolved_and_normalised(
-            x, filters, kernel_size, self.style, names=names, strides=strides, activation=activation
-        )

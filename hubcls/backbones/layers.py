@@ -13,9 +13,8 @@ import tensorflow as tf
 class GroupedConv2D(keras.layers.Conv2D):
     """A convolution whose groups see their own channels alone.
 
-    Keras hands grouped convolutions to XLA on a CPU: with 32 groups of 8 channels on 28×28
-    maps the gradient took 10.4 s where TensorFlow's own kernel takes 27 ms (Keras 3.15,
-    TensorFlow 2.21, 2 cores).
+    Keras hands grouped convolutions to XLA on a CPU, which takes several hundred times as
+    long as TensorFlow's own kernel: benchmarks/grouped_convolutions.py, docs/benchmarks.md.
     """
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:

@@ -61,8 +61,12 @@ class MultiBranch:
         stride = 2 ** (2 + len(self.num_modules))
         if any(side % stride for side in x.shape[1:3]):
             raise ValueError(f"both sides must be multiples of {stride}")
-        x = self._convolved(x, _STEM_FILTERS, 3, ("conv1", "bn1"), strides=2)
-        x = self._convolved(x, _STEM_FILTERS, 3, ("conv2", "bn2"), strides=2)
+        x = convolved_and_normalised(
+            x, _STEM_FILTERS, 3, self.style, names=("conv1", "bn1"), strides=2
+        )
+        x = convolved_and_normalised(
+            x, _STEM_FILTERS, 3, self.style, names=("conv2", "bn2"), strides=2
+        )
         outputs = [x]
         for place in range(4):
             x = self._block(x, 64, f"layer1.{place}", kernel_sizes=(1, 3, 1))
@@ -90,12 +94,17 @@ class MultiBranch:
         *kept, last = branches
         if stage == 2:  # the first stage's map has more channels than a branch
             names = (f"{name}.0.0", f"{name}.0.1")
-            kept = [self._convolved(last, self.width, 3, names)]
+            kept = [convolved_and_normalised(last, self.width, 3, self.style, names=names)]
         else:
             kept = [*kept, last]
         number = len(kept)
         names = (f"{name}.{number}.0.0", f"{name}.{number}.0.1")
-        return [*kept, self._convolved(last, self.width * 2**number, 3, names, strides=2)]
+        return [
+            *kept,
+            convolved_and_normalised(
+                last, self.width * 2**number, 3, self.style, names=names, strides=2
+            ),
+        ]
 
     def _exchanged(self, branches: list[Any], name: str) -> list[Any]:
         """Every branch by itself, then the sum of all in each one's resolution."""
@@ -124,17 +133,20 @@ class MultiBranch:
         filters = self.width * 2**target
         if source > target:
             names = (f"{name}.0", f"{name}.1")
-            x = self._convolved(x, filters, 1, names, is_rectified=False)
+            x = convolved_and_normalised(
+                x, filters, 1, self.style, names=names, activation="linear"
+            )
             return keras.layers.UpSampling2D(2 ** (source - target), name=f"{name}_up")(x)
         for step in range(target - source):
             is_last = step == target - source - 1
-            x = self._convolved(
+            x = convolved_and_normalised(
                 x,
                 filters if is_last else x.shape[-1],
                 3,
-                (f"{name}.{step}.0", f"{name}.{step}.1"),
+                self.style,
+                names=(f"{name}.{step}.0", f"{name}.{step}.1"),
                 strides=2,
-                is_rectified=not is_last,
+                activation="linear" if is_last else None,
             )
         return x
 
@@ -164,32 +176,26 @@ class MultiBranch:
         widths = [filters] * (last - 1) + [filters * (_EXPANSION if last == 3 else 1)]
         for number, (width, side) in enumerate(zip(widths, kernel_sizes, strict=True), start=1):
             names = (f"{name}.conv{number}", f"{name}.bn{number}")
-            x = self._convolved(x, width, side, names, is_rectified=number < last)
+            x = convolved_and_normalised(
+                x,
+                width,
+                side,
+                self.style,
+                names=names,
+                activation=None if number < last else "linear",
+            )
         if self.squeeze_ratio:
             names = (f"{name}.se.fc1", f"{name}.se.fc2")
             x = squeezed_and_excited(x, widths[-1] // self.squeeze_ratio, names=names)
         if shortcut.shape[-1] != widths[-1]:
             names = (f"{name}.downsample.0", f"{name}.downsample.1")
-            shortcut = self._convolved(shortcut, widths[-1], 1, names, is_rectified=False)
+            shortcut = convolved_and_normalised(
+                shortcut, widths[-1], 1, self.style, names=names, activation="linear"
+            )
         return self._sum([shortcut, x], name=name)
 
     def _sum(self, parts: list[Any], *, name: str) -> Any:
         return activated(keras.layers.Add(name=f"{name}.sum")(parts), "relu", name=name)
-
-    def _convolved(
-        self,
-        x: Any,
-        filters: int,
-        kernel_size: int,
-        names: tuple[str, str],
-        *,
-        strides: int = 1,
-        is_rectified: bool = True,
-    ) -> Any:
-        activation = self.style.activation if is_rectified else "linear"
-        return convolved_and_normalised(
-            x, filters, kernel_size, self.style, names=names, strides=strides, activation=activation
-        )
 
     def _paddleclas(self) -> Renaming:
         numbers = {

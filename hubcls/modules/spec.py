@@ -31,7 +31,7 @@ WeightFormat = Literal[
 ]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.\-]*")
-# What a file's ending says about who wrote it; the longest that fits counts.
+# What a file's ending says about who wrote it; the first that fits counts.
 _FORMATS_OF_ENDINGS: Mapping[tuple[str, ...], tuple[WeightFormat, ...]] = {
     # Training scripts of PyTorch's examples and of timm save model_best.pth.tar.
     (".pth.tar", ".pt.tar", ".pth", ".pt", ".bin"): ("pth", "safetensors"),

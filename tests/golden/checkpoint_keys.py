@@ -4,7 +4,7 @@
 
 checkpoint_keys.xz holds them; make_checkpoint_keys.py writes it and says where they are
 from. A test that builds a network can so prove, without a download, that its names and
-shapes are those of the file. Load this one as the recipes are loaded, with runpy.
+shapes are those of the file.
 """
 
 import functools

@@ -1,12 +1,7 @@
 """The stored keys and shapes of checkpoints are read back as they were."""
 
-import runpy
-from pathlib import Path
-
 import pytest
-
-STORE = runpy.run_path(str(Path(__file__).with_name("checkpoint_keys.py")))
-keys_of, models = STORE["keys_of"], STORE["models"]
+from checkpoint_keys import LIBRARIES, keys_of, models
 
 ALEXNET = {
     "features.0.weight": (64, 3, 11, 11),
@@ -45,7 +40,7 @@ def test_every_model_that_a_preset_names_is_there(library, count):
 def test_every_model_has_a_table():
     empty = [
         (library, name)
-        for library in STORE["LIBRARIES"]
+        for library in LIBRARIES
         for name in models(library)
         if not keys_of(library, name)
     ]

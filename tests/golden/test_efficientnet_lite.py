@@ -4,18 +4,17 @@ Largest difference seen, in units of the logits' standard deviation: 6e-6 (1e-4 
 """
 
 import json
-import runpy
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
+from recipes import centre_crop, relative_difference, sha256
 
 import hubcls
 from hubcls.modules import finding
 from hubcls.modules.sources import native
 
-RECIPES = runpy.run_path(str(Path(__file__).with_name("recipes.py")))
 GOLDEN = json.loads(Path(__file__).with_name("efficientnet_lite.json").read_text(encoding="utf-8"))
 PHOTOS = {"chelsea": skimage.data.chelsea, "coffee": skimage.data.coffee}
 PRETRAINED = sorted({entry["module"] for entry in GOLDEN["pretrained"]})
@@ -32,7 +31,7 @@ def test_logits_with_the_packaged_weights_are_those_of_the_reference(name):
     logits = logits_of(built, images)
 
     for row, entry in zip(logits, entries, strict=True):
-        assert RECIPES["relative_difference"](row, entry) < TOLERANCE
+        assert relative_difference(row, entry) < TOLERANCE
 
 
 def test_the_cat_is_a_cat_and_the_coffee_an_espresso():
@@ -47,8 +46,8 @@ def test_the_cat_is_a_cat_and_the_coffee_an_espresso():
 
 def photo_of(entry):
     """The photo as the reference saw it: proven by its hash."""
-    image = RECIPES["centre_crop"](PHOTOS[entry["photo"]](), *entry["size"])
-    assert RECIPES["sha256"](image) == entry["input_sha256"]
+    image = centre_crop(PHOTOS[entry["photo"]](), *entry["size"])
+    assert sha256(image) == entry["input_sha256"]
     return image
 
 
