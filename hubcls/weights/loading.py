@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import keras
+import numpy as np
 
 from hubcls.errors import WeightsError
 from hubcls.weights.layouts import Array, Layout, as_is, leaf_of, scaled
@@ -130,7 +131,8 @@ def load_arrays(
     values = match(arrays, slots(layers, naming), ignored=(*naming.ignored, *ignored))
     for layer in layers:
         for weight in layer.weights:
-            weight.assign(values[weight.path])
+            # Here and not in the matcher: a copy of one weight at a time.
+            weight.assign(np.ascontiguousarray(values[weight.path], np.float32))
 
 
 def without_parallel_prefix(arrays: Mapping[str, Array]) -> dict[str, Array]:

@@ -35,7 +35,7 @@ class Slot:
 def match(
     arrays: Mapping[str, Array], slots: Sequence[Slot], *, ignored: Sequence[str] = ()
 ) -> dict[str, Array]:
-    """The value of every variable, in float32 and in the variable's layout.
+    """The value of every variable in its layout: a view of the checkpoint's array where it can be.
 
     Args:
         arrays: the checkpoint.
@@ -76,7 +76,7 @@ def _fitted(array: Array, slot: Slot) -> tuple[Array, str]:
         return array, f"has shape {array.shape}"
     if value.shape != slot.shape:
         return array, f"has shape {array.shape}, in Keras' layout {value.shape}"
-    return np.ascontiguousarray(value, dtype=np.float32), ""
+    return value, ""
 
 
 def _left_over(

@@ -12,7 +12,7 @@ import lzma
 from pathlib import Path
 
 PATH = Path(__file__).with_name("checkpoint_keys.xz")
-LIBRARIES = ("paddle", "timm", "torchvision")
+LIBRARIES = ("paddle", "paddle_static", "timm", "torchvision")
 SCALAR = "scalar"
 
 
@@ -24,7 +24,8 @@ def keys_of(library, model):
     true shapes are not recorded, nor whether a block without a shift saves its attn_mask.
 
     Args:
-        library: "paddle" (PaddleClas, .pdparams), "timm" or "torchvision".
+        library: "paddle" (PaddleClas, .pdparams), "paddle_static" (PaddlePaddle's archives of
+            one file a tensor, in the order of PaddleClas's keys), "timm" or "torchvision".
         model: the library's name: "ResNet50_vd", "resnet50.tv_in1k", "alexnet". The tag of
             a timm model may be left out where all its tags have the same tensors.
     """

@@ -8,17 +8,25 @@ it is not known), separated by tabs, under a line of titles:
     paddle_keys.tsv.gz  state_dict() of PaddleClas's classes, branch develop
     timm_keys.tsv.gz    state_dict() of timm 1.0.31, and as torchvision/NAME of torchvision 0.29
 
+and static_names.tsv, which `make_references.py --static-names` prints: a model of PaddleClas's,
+a key of its state_dict() and the name of that variable in the old archives of one file a tensor;
 and zoo.tsv, one preset a line, whose columns paddle_name, timm_model and origin say which
 models are kept: those of presets of PaddlePaddle's, PaddleHub's and PaddleClas's lists up to
-release/2.2 (origin is not "later"), and all of torchvision. Nothing is left out of a table:
-integer buffers stay.
+release/2.2 (origin is not "later"), and all of torchvision. The old archives whose tables are
+kept, in the order of PaddleClas's keys, are those that the catalogue names. Nothing is left out
+of a table: integer buffers stay.
 """
 
 import csv
 import gzip
 import lzma
+import re
 import sys
 from pathlib import Path
+
+import static_programs
+
+from hubcls.modules import finding
 
 PATH = Path(__file__).with_name("checkpoint_keys.xz")
 SCALAR = "scalar"
@@ -37,6 +45,7 @@ FILTERS = [
 def main(folder):
     """Read the tables, write the file."""
     tables = chosen(Path(folder))
+    tables |= dict(archives(tables, read_names(Path(folder) / "static_names.tsv")))
     text = written(tables)
     PATH.write_bytes(lzma.compress(text.encode(), filters=FILTERS))
     print(f"{len(tables)} models, {PATH.stat().st_size} bytes")
@@ -53,6 +62,33 @@ def chosen(folder):
     return {
         owner: table for owner, table in found.items() if owner in wanted or "torchvision" in owner
     }
+
+
+def archives(tables, names):
+    """The tables of the archives that the catalogue names: static names, PaddleClas's shapes."""
+    sources = [variant.weights for spec in finding.specs() for variant in spec.variants]
+    for weights in sources:
+        if weights is None or weights.format != "paddle_tar":
+            continue
+        model = weights.file.removesuffix("_pretrained.tar")
+        # Trained otherwise, the same network.
+        origin = re.sub(r"(_ACNet_deploy|_10w|(_ssld)?(_v2)?(_int8)?)$", "", model)
+        origin = origin.replace("Fix_ResNet50", "ResNet50")
+        keys, shapes = tables["paddle", origin]
+        found = static_programs.names_of(origin) or [names[origin][key] for key in keys]
+        table = dict(zip(found, shapes, strict=True))
+        if "ACNet" in model:
+            table = static_programs.acnet(table)
+        yield ("paddle_static", model), (tuple(table), tuple(table.values()))
+
+
+def read_names(path):
+    """Model to key to static name."""
+    names = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        model, key, name = line.split("\t")
+        names.setdefault(model, {})[key] = name
+    return names
 
 
 def read(path, library):

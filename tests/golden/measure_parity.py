@@ -29,8 +29,9 @@ reference's names and format, and loaded by `hubcls.Module(name, weights=file)`;
 computed its logits from the same weights and the same image. The difference is the largest of
 all classes', in units of the logits' standard deviation; the aim is below 1e-4.
 PaddleClas' files of the same networks whose numbers are not compared are held by their keys and
-shapes; the names of PaddlePaddle's old archives (publisher paddle_static) follow its sources and
-have met no real file. Reference logits lie in `tests/golden/parity/`, and
+shapes. PaddlePaddle's old archives (publisher paddle_static) fill the very weights that those
+files fill, by the names that PaddleClas' classes and PaddlePaddle's programs state; no published
+archive could be had. Reference logits lie in `tests/golden/parity/`, and
 `pytest tests/golden -m "slow or not slow"` compares them anew: tests/golden/README.md.
 """
 

@@ -9,7 +9,7 @@ from references import Case
 FOLDER = Path(__file__).with_name("parity")
 _LIBRARIES = {"paddleclas": "paddle"}
 # PaddleClas widened the class after it had published the weights (pull request 1926).
-_WITHOUT_TABLE = {"ShuffleNetV2_x2_0_pretrained.pdparams"}
+_WITHOUT_TABLE = {"ShuffleNetV2_x2_0_pretrained.pdparams", "ShuffleNetV2_x2_0_pretrained.tar"}
 
 
 def cases():
@@ -38,4 +38,6 @@ def shapes_of_weights(weights):
         return keys_of("timm", f"{name}.tv_in1k")  # which holds the very keys
     if weights.publisher == "paddle":
         return keys_of("paddle", stem.removesuffix("_pretrained"))
+    if weights.publisher == "paddle_static":
+        return keys_of("paddle_static", weights.file.removesuffix("_pretrained.tar"))
     return None

@@ -31,7 +31,7 @@ def test_a_table_has_all_keys_with_their_shapes_in_the_order_of_the_file():
 
 @pytest.mark.parametrize(
     ("library", "count"),
-    [("paddle", 217), ("timm", 154), ("torchvision", 12)],
+    [("paddle", 217), ("paddle_static", 89), ("timm", 154), ("torchvision", 12)],
 )
 def test_every_model_that_a_preset_names_is_there(library, count):
     assert len(models(library)) == count

@@ -115,7 +115,7 @@ def _read(spec: ModuleSpec, weights: str | Path) -> Checkpoint:
     path = published_file(spec) if is_published else Path(weights)
     sha256 = spec.weights.sha256 if spec.weights and is_published else None
     arrays = without_parallel_prefix(read_arrays(path, sha256=sha256))
-    is_paddles = "pdparams" in formats_of(path)
+    is_paddles = {"pdparams", "paddle_tar"} & set(formats_of(path))
     return Checkpoint(arrays, "paddle" if is_paddles else "torch")
 
 
