@@ -33,6 +33,9 @@ _PUBLIC = Table(
         "ImageClassifierTask": "hubcls.tasks.image_classifier:ImageClassifierTask",
         "L2SPFinetuneStrategy": "hubcls.strategies.l2sp:L2SPFinetuneStrategy",
         "Module": "hubcls.modules.module:Module",
+        "MultiLabelClassifierTask": (
+            "hubcls.tasks.multi_label_classifier:MultiLabelClassifierTask"
+        ),
         "RunConfig": "hubcls.training.run_config:RunConfig",
         "ULMFiTStrategy": "hubcls.strategies.ulmfit:ULMFiTStrategy",
         "load": "hubcls.serving.predictor:load",
@@ -53,6 +56,7 @@ __all__ = [
     "ImageClassifierTask",
     "L2SPFinetuneStrategy",
     "Module",
+    "MultiLabelClassifierTask",
     "RunConfig",
     "ULMFiTStrategy",
     "__version__",

@@ -19,8 +19,7 @@ def run(arguments: argparse.Namespace) -> None:
     evaluation = predictor.evaluate(
         dataset,
         arguments.phase,
-        metrics=arguments.metrics,
-        **given(arguments, ["batch_size"]),
+        **given(arguments, ["batch_size", "metrics"]),
     )
     if arguments.json:
         print(json.dumps(evaluation.as_dict(), allow_nan=False))

@@ -85,6 +85,9 @@ def _add_strategy(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--learning-rate", type=float, metavar="RATE", help="default: the strategy's")
     how.add_argument("--num-epoch", type=int, metavar="N", help="default: the strategy's")
     how.add_argument("--batch-size", type=int, metavar="N", help="per device; default: 32")
+    how.add_argument(
+        "--loss", choices=("cross_entropy", "focal", "asymmetric"), help="default: cross_entropy"
+    )
     how.add_argument("--label-smoothing", type=float, metavar="SHARE")
     how.add_argument("--class-weights", choices=("balanced",))
     how.add_argument("--ema", type=float, metavar="MOMENTUM", help="moving average of the weights")
@@ -137,7 +140,7 @@ def _add_eval(verbs: Any) -> None:
     _add_checkpoint(parser)
     parser.add_argument("--dataset", required=True, help=DATASET_HELP)
     parser.add_argument("--phase", choices=("train", "val", "test"), default="test")
-    parser.add_argument("--metrics", nargs="+", metavar="NAME", default=["accuracy"])
+    parser.add_argument("--metrics", nargs="+", metavar="NAME", help="default: accuracy and F1")
     parser.add_argument("--batch-size", type=int, metavar="N")
     parser.add_argument("--on-error", choices=("raise", "exclude"))
     parser.add_argument("--json", action="store_true", default=False, help="print JSON")

@@ -39,6 +39,7 @@ RUN_FLAGS = (
     "eval_interval",
     "label_smoothing",
     "log_interval",
+    "loss",
     "max_seconds",
     "mixed_precision",
     "num_epoch",

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from hubcls.classification.predictions import Prediction, decode
+from hubcls.classification.problem import Problem
 from hubcls.datasets.folder import images_under
 from hubcls.errors import DataError
 from hubcls.evaluation.outputs import batch_size_for, compute_outputs
@@ -26,7 +27,7 @@ def predict(
     images: Images,
     *,
     preprocessing: Preprocessing,
-    class_names: Sequence[str],
+    problem: Problem,
     top_k: int = 1,
     batch_size: int = 32,
 ) -> list[Prediction]:
@@ -36,7 +37,7 @@ def predict(
         model: images [B, H, W, 3] to logits.
         images: see `listed_images`.
         preprocessing: how an image becomes the model's input.
-        class_names: name of each logit.
+        problem: what the logits mean.
         top_k: how many classes each prediction lists.
         batch_size: images at a time; fewer images make a smaller batch.
 
@@ -56,7 +57,13 @@ def predict(
         str(image) if isinstance(image, str | Path) else str(place)
         for place, image in enumerate(listed)
     ]
-    return decode(logits, class_names, top_k=top_k, sources=sources)
+    return decode(
+        problem.probabilities(logits),
+        problem.predicted(logits),
+        problem.class_names,
+        top_k=top_k,
+        sources=sources,
+    )
 
 
 def listed_images(images: Images) -> list[OneImage]:

@@ -163,7 +163,7 @@ def _compile(
         optimizer = AgreedLossScaling(optimizer)
     classifier.compile(
         optimizer=optimizer,
-        loss=ingredients.problem.loss(config.label_smoothing),
+        loss=ingredients.problem.loss(config.loss, config.label_smoothing),
         metrics=ingredients.problem.train_metrics(),
         # XLA is 6 to 8 times slower for depthwise convolutions on a CPU, and fails under
         # MirroredStrategy.
@@ -175,6 +175,11 @@ def _class_weights(config: RunConfig, ingredients: Ingredients) -> dict[int, flo
     names = ingredients.problem.class_names
     if config.class_weights is None:
         return None
+    if ingredients.problem.is_multi_label:
+        raise ConfigError(
+            "class_weights are for one class an image; where images show several, rare classes "
+            'are helped by RunConfig(loss="asymmetric")'
+        )
     if config.class_weights == "balanced":
         counts = Counter(ingredients.dataset.split("train").labels.tolist())
         total = sum(counts.values())

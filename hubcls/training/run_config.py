@@ -16,6 +16,7 @@ from hubcls.strategies.auto import AutoFinetuneStrategy
 from hubcls.strategies.base import FinetuneStrategy
 
 MIXED_PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
+LOSSES = ("cross_entropy", "focal", "asymmetric")
 DISTRIBUTIONS = ("auto", "one_device", "mirrored")
 
 
@@ -47,7 +48,9 @@ class RunConfig:
         ema: momentum in (0, 1) of a moving average of the weights, which is then what
             is evaluated and kept; None keeps the weights themselves.
         class_weights: weight of each class in the loss, by name; "balanced" weighs
-            inversely to the class's share of the training split.
+            inversely to the class's share of the training split. For one class an image.
+        loss: "cross_entropy", "focal" (Lin et al. 2017, arXiv:1708.02002) or, where images
+            show several classes, "asymmetric" (Ridnik et al. 2021, arXiv:2009.14119).
         label_smoothing: share of the target spread over all classes, in [0, 1)
             (Szegedy et al. 2016, arXiv:1512.00567, section 7).
         max_seconds: end the training cleanly after this long, resumed parts included.
@@ -74,6 +77,7 @@ class RunConfig:
     early_stopping: int | None = None
     ema: float | None = None
     class_weights: Mapping[str, float] | Literal["balanced"] | None = None
+    loss: Literal["cross_entropy", "focal", "asymmetric"] = "cross_entropy"
     label_smoothing: float = 0.0
     max_seconds: float | None = None
     resume: bool | Literal["auto"] = "auto"
@@ -167,6 +171,7 @@ def _wrong_choices(config: RunConfig) -> list[str]:
     for name, choices in (
         ("mixed_precision", MIXED_PRECISIONS),
         ("distribution", DISTRIBUTIONS),
+        ("loss", LOSSES),
         ("resume", ("auto", True, False)),
     ):
         value = getattr(config, name)
