@@ -37,6 +37,7 @@ _PUBLIC = Table(
             "hubcls.tasks.multi_label_classifier:MultiLabelClassifierTask"
         ),
         "RunConfig": "hubcls.training.run_config:RunConfig",
+        "ScheduledStrategy": "hubcls.strategies.scheduled:ScheduledStrategy",
         "ULMFiTStrategy": "hubcls.strategies.ulmfit:ULMFiTStrategy",
         "load": "hubcls.serving.predictor:load",
         "logger": "hubcls.logs:logger",
@@ -58,6 +59,7 @@ __all__ = [
     "Module",
     "MultiLabelClassifierTask",
     "RunConfig",
+    "ScheduledStrategy",
     "ULMFiTStrategy",
     "__version__",
     "dataset",

@@ -15,6 +15,7 @@ STRATEGIES = (
     "default_finetune",
     "adam_weight_decay",
     "l2sp",
+    "scheduled",
     "ulmfit",
 )
 DEFAULT_MODULE = "efficientnet_lite0_imagenet"
@@ -89,6 +90,10 @@ def _add_strategy(parser: argparse.ArgumentParser) -> None:
         "--loss", choices=("cross_entropy", "focal", "asymmetric"), help="default: cross_entropy"
     )
     how.add_argument("--label-smoothing", type=float, metavar="SHARE")
+    how.add_argument("--freeze", nargs="+", metavar="GROUP", help="e.g. stem stage2")
+    how.add_argument(
+        "--gradient-accumulation", type=int, metavar="N", help="batches for one update"
+    )
     how.add_argument("--class-weights", choices=("balanced",))
     how.add_argument("--ema", type=float, metavar="MOMENTUM", help="moving average of the weights")
     how.add_argument("--early-stopping", type=int, metavar="N", help="evaluations without gain")
@@ -121,6 +126,9 @@ def _add_devices(parser: argparse.ArgumentParser) -> None:
         help="on every GPU (default: on)",
     )
     devices.add_argument("--distribution", choices=("auto", "one_device", "mirrored"))
+    devices.add_argument(
+        "--loss-scale", type=_loss_scale, metavar="NUMBER", help="of float16; default: dynamic"
+    )
     devices.add_argument(
         "--mixed-precision", choices=("auto", "float32", "mixed_float16", "mixed_bfloat16")
     )
@@ -208,6 +216,10 @@ def _count(text: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"must be a number such as 600k, 10M or 4.1G, not {text}")
     return number
+
+
+def _loss_scale(text: str) -> float | str:
+    return text if text == "dynamic" else float(text)
 
 
 def _add_datasets(verbs: Any) -> None:
