@@ -100,7 +100,7 @@ class ImageClassifierTask(HookedTask):
         check_kind(self.ingredients, is_multi_label=self._is_multi_label)
         self.metrics = metric_names(metrics_choices, self.ingredients.problem)
         self.phase = "train"
-        self._head = Head.checked(hidden_units, dropout, self.metrics)
+        self.head = Head.checked(hidden_units, dropout, self.metrics)
         self._folder = RunFolder(self.config.folder)
         self._advance: Callable[[int], None] = lambda _: None
         self._last_state = RunState(0, 0, 0, {}, 0, 0.0)
@@ -116,7 +116,7 @@ class ImageClassifierTask(HookedTask):
     @functools.cached_property
     def _assembly(self) -> Assembly:
         self._fire("build_env_start_event")
-        return assemble(self.ingredients, self.config, self._head)
+        return assemble(self.ingredients, self.config, self.head)
 
     @functools.cached_property
     def visualization(self) -> Visualization:
@@ -365,7 +365,7 @@ class ImageClassifierTask(HookedTask):
         if self._has_weights and (progress.is_finished or progress.step >= progress.total_steps):
             logger.info("%s", finished_line(assembly, self.config))
             return False
-        values = config_values(self.ingredients, assembly, self.config, self._head)
+        values = config_values(self.ingredients, assembly, self.config, self.head)
         self._folder.write_config(values)
         show_config_and_samples(self.visualization, self.ingredients, assembly, values)
         if not self._has_weights:
@@ -497,4 +497,4 @@ class ImageClassifierTask(HookedTask):
         )
 
     def _identity(self) -> dict[str, Any]:
-        return identity(self.ingredients, self._assembly, self.config, self._head)
+        return identity(self.ingredients, self._assembly, self.config, self.head)
