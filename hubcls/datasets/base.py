@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,6 +93,31 @@ class Split:
             return Split(self.images[places], self.labels[places])
         images = tuple(self.images[place] for place in places)
         return Split(images, self.labels[places], self.needs_pillow[places])
+
+    def joined(self, other: Split) -> Split:
+        """These examples and then the other's.
+
+        Raises:
+            DataError: one holds files and the other arrays, or arrays of another size.
+        """
+        if isinstance(self.images, tuple) and isinstance(other.images, tuple):
+            images: Any = self.images + other.images
+        elif (
+            isinstance(self.images, np.ndarray)
+            and isinstance(other.images, np.ndarray)
+            and self.images.shape[1:] == other.images.shape[1:]
+        ):
+            images = np.concatenate([self.images, other.images])
+        else:
+            raise DataError(
+                "images can be joined where both are files, or both arrays of one size; "
+                "write the arrays to files"
+            )
+        return Split(
+            images,
+            np.concatenate([self.labels, other.labels]),
+            np.concatenate([self.needs_pillow, other.needs_pillow]),
+        )
 
     def fingerprint(self) -> str:
         """A hash that changes with any image, label or their order.

@@ -197,20 +197,34 @@ class Module:
         """
         if top_k < 1:
             raise ConfigError(f"top_k must be at least 1, not {top_k}")
-        if self._built.head is None:
-            raise ConfigError(
-                f"{self.name} with weights={self.weights!r} has no classification head, so it "
-                "has no class names to give. Fine-tune it, or take weights='imagenet'."
-            )
-        rows = self._predict(images, "classification")
-        names = _CLASS_NAMES[self.spec.class_names or "imagenet"]()
-        if len(names) != rows.shape[1]:  # a checkpoint of somebody's own
-            names = [str(place) for place in range(rows.shape[1])]
+        names, rows = self.class_names, self._predict(images, "classification")
         best = np.argsort(-rows, axis=1, kind="stable")[:, :top_k]
         return [
             [(names[place], float(row[place])) for place in places]
             for row, places in zip(rows, best, strict=True)
         ]
+
+    @functools.cached_property
+    def classifier(self) -> keras.Model:
+        """The network with its original head: images [B, H, W, 3], 0–255, to logits [B, C].
+
+        Raises:
+            ConfigError: the weights have no head.
+        """
+        return keras.Model(self.backbone.input, self._head(self.backbone.output))
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes of the original head; numbers where they are not those of its data set.
+
+        Raises:
+            ConfigError: the weights have no head.
+        """
+        names = _CLASS_NAMES[self.spec.class_names or "imagenet"]()
+        count = self._head.output.shape[-1]
+        if len(names) != count:  # a checkpoint of somebody's own
+            return tuple(map(str, range(count)))
+        return tuple(names)
 
     def features(self, images: Images, *, stage: int | None = None) -> npt.NDArray[np.float32]:
         """Feature vectors of images, float32 [N, C], or what a stage makes of them.
@@ -288,6 +302,15 @@ class Module:
         # How `module_of` finds the way back from a tensor that `context` gave.
         built.backbone.input.hubcls_module = self
         return built
+
+    @property
+    def _head(self) -> keras.Model:
+        if self._built.head is None:
+            raise ConfigError(
+                f"{self.name} with weights={self.weights!r} has no classification head, so it "
+                "has no class names to give. Fine-tune it, or take weights='imagenet'."
+            )
+        return self._built.head
 
     @functools.cached_property
     def _context_model(self) -> keras.Model:

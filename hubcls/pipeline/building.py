@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 from PIL import Image
 
@@ -47,6 +48,8 @@ class TrainingStream:
         batch_size: images in a batch, over all devices together.
         augmentation: what is changed at random; None shows images as evaluation does.
         seed: of the order and the augmentation.
+        taught: a teacher's logits for each image, float32 [N, num_classes], which then
+            stand behind its target. An image whose label is -1 has a target of zeros.
     """
 
     split: Split
@@ -55,6 +58,7 @@ class TrainingStream:
     batch_size: int
     augmentation: Augmentation | None
     seed: int
+    taught: npt.NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no epoch can be made of.
@@ -70,7 +74,7 @@ class TrainingStream:
         if self.split.is_multi_label and labels.shape[1] != self.num_classes:
             raise DataError(f"labels must be [N, {self.num_classes}], not {list(labels.shape)}")
         highest = 1 if self.split.is_multi_label else self.num_classes - 1
-        if not 0 <= labels.min() <= labels.max() <= highest:
+        if not -1 <= labels.min() <= labels.max() <= highest:
             raise DataError(f"labels must be 0 … {highest}, not {labels.min()} … {labels.max()}")
 
     @property
@@ -87,7 +91,7 @@ class TrainingStream:
 
         Returns:
             `num_steps` pairs of images, uint8 [B, height, width, 3], and targets, 1 for
-            every class that an image shows, float32 [B, num_classes].
+            every class that an image shows, float32 [B, target_size].
 
         Raises:
             ConfigError: a number is negative.
@@ -110,6 +114,8 @@ class TrainingStream:
             target = tf.cast(label, tf.float32)
         else:
             target = tf.one_hot(label, self.num_classes, dtype=tf.float32)
+        if self._taught is not None:
+            target = tf.concat([target, self._taught[index]], axis=0)
         if self.augmentation is None:
             return self._source.load(index), target
         seed = tf.stack([derived_seed(self.seed, "augmentation") + epoch, index])
@@ -133,6 +139,15 @@ class TrainingStream:
     @functools.cached_property
     def _source(self) -> ImageSource:
         return source_of(self.split, self.preprocessing)
+
+    @property
+    def target_size(self) -> int:
+        """Numbers in the target of one image."""
+        return self.num_classes * (1 if self.taught is None else 2)
+
+    @functools.cached_property
+    def _taught(self) -> tf.Tensor | None:
+        return None if self.taught is None else on_host(self.taught, tf.float32)
 
     @functools.cached_property
     def _labels(self) -> tf.Tensor:

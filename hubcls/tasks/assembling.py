@@ -19,6 +19,7 @@ from hubcls.strategies.base import Plan, PlanRequest, TrainableGroup
 from hubcls.strategies.loss_scaling import AgreedLossScaling
 from hubcls.strategies.optimizers import check_for_replicas
 from hubcls.tasks.ingredients import Head, Ingredients
+from hubcls.tasks.lessons import with_lesson
 from hubcls.training.devices import distribution, dtype_policy, synchronize_batch_norm
 from hubcls.training.run_config import RunConfig
 from hubcls.training.run_state import RunProgress
@@ -60,6 +61,8 @@ def assemble(ingredients: Ingredients, config: RunConfig, head: Head) -> Assembl
         num_epoch = config.finetune_strategy.num_epoch(len(stream.split), stream.batch_size)
     with devices.scope():
         classifier = _classifier(ingredients, policy, head)
+        if ingredients.lesson is not None:
+            classifier, stream = with_lesson(classifier, stream, ingredients.lesson, policy)
         if devices.num_replicas_in_sync > 1:
             synchronize_batch_norm(classifier)
         groups = _trainable_groups(classifier, ingredients, config.freeze)
@@ -144,8 +147,9 @@ def _trainable_groups(
 def _stream(ingredients: Ingredients, config: RunConfig, replicas: int) -> TrainingStream:
     if not ingredients.dataset.has("train"):
         raise DataError(f"{ingredients.dataset.info.name} has no training split")
+    split = ingredients.dataset.split("train")
     return TrainingStream(
-        split=ingredients.dataset.split("train"),
+        split=split if ingredients.lesson is None else ingredients.lesson.joined_to(split),
         num_classes=ingredients.problem.num_classes,
         preprocessing=ingredients.preprocessing,
         batch_size=config.batch_size * replicas,
@@ -170,10 +174,14 @@ def _compile(
         optimizer.use_ema, optimizer.ema_momentum = True, config.ema
     if any(layer.compute_dtype == "float16" for layer in classifier.layers):
         optimizer = _with_loss_scale(optimizer, config.loss_scale)
+    lesson = ingredients.lesson
     classifier.compile(
         optimizer=optimizer,
-        loss=ingredients.problem.loss(config.loss, config.label_smoothing),
-        metrics=ingredients.problem.train_metrics(),
+        loss=lesson.loss
+        if lesson
+        else ingredients.problem.loss(config.loss, config.label_smoothing),
+        # Where a teacher's logits stand among the targets, Keras' metrics would misread them.
+        metrics=[] if lesson else ingredients.problem.train_metrics(),
         auto_scale_loss=False,  # done above
         # XLA is 6 to 8 times slower for depthwise convolutions on a CPU, and fails under
         # MirroredStrategy.

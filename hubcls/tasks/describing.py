@@ -43,6 +43,7 @@ def identity(
         "augmentation": str(ingredients.augmentation),
         "data_seed": ingredients.data_seed,
         "head": head.as_dict(),
+        "lesson": None if ingredients.lesson is None else ingredients.lesson.as_dict(),
         "global_batch_size": assembly.stream.batch_size,
         "policy": assembly.policy,
         **{key: value for key, value in config.as_dict().items() if key not in _FREE},

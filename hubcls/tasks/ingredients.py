@@ -19,6 +19,7 @@ from hubcls.modules.module import Module, module_of
 from hubcls.modules.normalization import InputNormalization
 from hubcls.pipeline.reader import ImageClassificationReader
 from hubcls.preprocessing import Preprocessing
+from hubcls.tasks.lessons import Lesson
 
 Metrics = Sequence[str] | str
 
@@ -39,6 +40,7 @@ class Ingredients:
         dataset: examples by phase.
         problem: targets, loss and predictions.
         module: facts of the module for config.yaml and the report.
+        lesson: what a teacher has to say; None without one.
     """
 
     backbone: keras.Model
@@ -52,6 +54,7 @@ class Ingredients:
     dataset: Dataset
     problem: Problem
     module: Mapping[str, Any]
+    lesson: Lesson | None = None
 
 
 @dataclass(frozen=True)

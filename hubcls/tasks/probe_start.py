@@ -43,7 +43,7 @@ def start_from_probe(assembly: Assembly, ingredients: Ingredients) -> bool:
         return compute_outputs(features, batches, len(split), title=title), split.labels
 
     probe = solve_probe(
-        of("train", assembly.stream.split),
+        of("train", ingredients.dataset.split("train")),
         of("val", ingredients.dataset.split("val")),
         num_classes=ingredients.problem.num_classes,
         class_weights=assembly.class_weights,

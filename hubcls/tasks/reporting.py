@@ -31,7 +31,7 @@ def show_config_and_samples(
         visualization.images(
             "train/samples",
             images.numpy()[:_SAMPLES],
-            [", ".join(names[target > 0]) for target in targets.numpy()[:_SAMPLES]],
+            [", ".join(names[row > 0]) for row in targets.numpy()[:_SAMPLES, : len(names)]],
             step=assembly.progress.step,
         )
 

@@ -236,7 +236,7 @@ class _Steps(keras.callbacks.Callback):
         size = stream.preprocessing
         # Keras builds metrics at their first use; one batch of nothing builds them.
         images = np.zeros((stream.batch_size, size.height, size.width, 3), np.uint8)
-        targets = np.zeros((stream.batch_size, stream.num_classes), np.float32)
+        targets = np.zeros((stream.batch_size, stream.target_size), np.float32)
         self.model.evaluate(
             tf.data.Dataset.from_tensors((images, targets)), verbose=0, return_dict=True
         )
