@@ -140,15 +140,11 @@ class Parameters:
 
 
 @functools.cache
-def parameters_of(function: Callable[..., Any], leave_out: tuple[str, ...] = ()) -> Parameters:
-    """What a class or function takes, less what somebody else gives it."""
-    called: Any = function
-    if isinstance(function, type):
-        called = function.__init__  # type: ignore[misc]
-    hints = typing.get_type_hints(function if dataclasses.is_dataclass(function) else called)
-    found = list(inspect.signature(called).parameters.values())
-    if isinstance(function, type):
-        found = found[1:]
+def parameters_of(constructor: Callable[..., Any], leave_out: tuple[str, ...] = ()) -> Parameters:
+    """What a class takes, less what somebody else gives it."""
+    called: Any = constructor.__init__  # type: ignore[misc]
+    hints = typing.get_type_hints(constructor if dataclasses.is_dataclass(constructor) else called)
+    found = list(inspect.signature(called).parameters.values())[1:]
     return Parameters(
         {
             item.name: Parameter(hints.get(item.name, Any), item.default)
