@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -18,6 +18,7 @@ from hubcls.modules.module import Module, module_of
 from hubcls.modules.normalization import InputNormalization
 from hubcls.pipeline.reader import ImageClassificationReader
 from hubcls.preprocessing import Preprocessing
+from hubcls.tasks.repeating import Section, dataset_section, module_section, pipeline_section
 
 Metrics = Sequence[str] | str
 
@@ -38,6 +39,7 @@ class Ingredients:
         dataset: examples by phase.
         problem: targets, loss and predictions.
         module: facts of the module for config.yaml and the report.
+        sections: module, dataset and pipeline as a config has them, or why it cannot.
     """
 
     backbone: keras.Model
@@ -51,6 +53,7 @@ class Ingredients:
     dataset: Dataset
     problem: SingleLabel
     module: Mapping[str, Any]
+    sections: Mapping[str, Section] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,8 +127,17 @@ def gathered(
             "ImageClassifierTask needs either module=... or PaddleHub's feature=..., not both"
         )
     if module is not None:
-        return from_module(module, dataset, reader, num_classes)
-    return from_feature(feature, dataset, reader, num_classes)
+        found = from_module(module, dataset, reader, num_classes)
+    else:
+        found = from_feature(feature, dataset, reader, num_classes)
+    sections = {
+        "module": module_section(module),
+        "dataset": dataset_section(dataset),
+        "pipeline": pipeline_section(reader),
+    }
+    if module is not None and found.is_frozen:
+        sections["module"] = "a script froze its backbone"
+    return replace(found, sections=sections)
 
 
 def _check_kinds(module: object, dataset: object) -> None:
