@@ -215,7 +215,7 @@ class Reader:
         if not isinstance(node, yaml.MappingNode):
             return self.fail(node, f"{what} must be a mapping")
         named, values = parameters.named, {}
-        for key_node, key, value_node in self._pairs(node, what):
+        for key_node, key, value_node in self.pairs(node, what):
             if key not in named and not parameters.takes_more:
                 near = ", ".join(nearest_names(str(key), named)) or ", ".join(named)
                 self.fail(key_node, f"{what} has no key {key!r}; did you mean: {near}?")
@@ -231,9 +231,10 @@ class Reader:
             return self.fail(node, f"{what} lacks {', '.join(missing)}")
         return _unless_failed(values, values.values())
 
-    def _pairs(
+    def pairs(
         self, node: yaml.MappingNode, what: str
     ) -> Iterator[tuple[yaml.Node, str, yaml.Node]]:
+        """Key node, key and value node of every key; one that is no text or stands twice fails."""
         seen = set()
         for key_node, value_node in _with_merged(node):
             key = key_node.value
@@ -282,7 +283,7 @@ class Reader:
             self.convert(key_node, key_type, f"a key of {what}"): self.convert(
                 value_node, value_type, f"{what}.{key}"
             )
-            for key_node, key, value_node in self._pairs(node, what)
+            for key_node, key, value_node in self.pairs(node, what)
         }
         return _unless_failed(mapping, [*mapping, *mapping.values()])
 

@@ -100,14 +100,10 @@ def reasons(tree: yaml.MappingNode) -> dict[str, str]:
 
 
 def _check_names(tree: yaml.MappingNode, reader: Reader) -> None:
-    seen = set()
-    for key, _ in tree.value:
-        if key.value in seen:
-            reader.fail(key, f"the section {key.value!r} stands twice")
-        elif key.value not in (*SECTIONS, FACTS, NOT_REPEATABLE):
-            near = ", ".join(nearest_names(str(key.value), SECTIONS) or SECTIONS)
-            reader.fail(key, f"there is no section {key.value!r}; did you mean: {near}?")
-        seen.add(str(key.value))
+    for node, name, _ in reader.pairs(tree, "the config"):
+        if name not in (*SECTIONS, FACTS, NOT_REPEATABLE):
+            near = ", ".join(nearest_names(name, SECTIONS) or SECTIONS)
+            reader.fail(node, f"there is no section {name!r}; did you mean: {near}?")
 
 
 def _section_node(node: yaml.Node | None) -> yaml.Node:
@@ -194,14 +190,14 @@ def _found(
 
 
 def _name(section: str, node: yaml.MappingNode, reader: Reader, default: str | None) -> Any:
-    found = value_in(node, "name")
-    if found is not None:
-        return reader.convert(found, str, f"{section}.name")
+    names = [pair for pair in node.value if pair[0].value == "name"]
+    for key, _ in names[1:]:
+        reader.fail(key, f"'name' stands twice in {section}")
+    if names:
+        return reader.convert(names[0][1], str, f"{section}.name")
     return default if default is not None else reader.fail(node, f"{section} lacks a name")
 
 
 def _without_name(node: yaml.MappingNode) -> yaml.MappingNode:
-    names = [pair for pair in node.value if pair[0].value == "name"]
-    # A second one stays, for the reader to complain about.
-    rest = [pair for pair in node.value if pair not in names[:1]]
+    rest = [pair for pair in node.value if pair[0].value != "name"]
     return yaml.MappingNode(node.tag, rest, start_mark=node.start_mark)

@@ -57,7 +57,7 @@ def test_an_argument_that_the_data_set_does_not_take_ends_with_2(checkpoint, cap
     code = main([*command, "--on-error", "raise"])
 
     assert code == 2
-    assert "Digits does not take on_error" in capsys.readouterr().err
+    assert "--on-error: dataset (Digits) has no key 'on_error'" in capsys.readouterr().err
 
 
 def test_a_score_that_has_no_value_is_null_in_json(checkpoint, photos, tmp_path, capsys):

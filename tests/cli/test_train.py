@@ -5,13 +5,16 @@ import pytest
 
 import hubcls
 from hubcls.cli import train
+from hubcls.cli.configs import config_of
 from hubcls.cli.main import main
 from hubcls.cli.parsing import build_parser
 from hubcls.evaluation.evaluating import Evaluation
 
 
 def task_of(*flags, dataset="digits"):
-    return train.build_task(build_parser().parse_args(["train", "--dataset", dataset, *flags]))
+    return config_of(
+        build_parser().parse_args(["train", "--dataset", dataset, *flags])
+    ).build_task()
 
 
 def test_flags_reach_the_run_config(tmp_path):
@@ -68,7 +71,7 @@ def test_unreadable_images_cannot_be_left_out_where_there_are_no_files(capsys):
     code = main(["train", "--dataset", "digits", "--on-error", "exclude"])
 
     assert code == 2
-    assert "Digits does not take on_error" in capsys.readouterr().err
+    assert "--on-error: dataset (Digits) has no key 'on_error'" in capsys.readouterr().err
 
 
 def test_wrong_settings_are_all_named_at_once(capsys):
