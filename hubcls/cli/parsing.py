@@ -160,11 +160,12 @@ def _add_eval(verbs: Any) -> None:
 
 def _add_predict(verbs: Any) -> None:
     parser = _verb(verbs, "predict", "name what is on images, with probabilities")
-    parser.add_argument("images", nargs="*", metavar="IMAGE_OR_FOLDER")
+    parser.add_argument("images", nargs="*", default=[], metavar="IMAGE_OR_FOLDER")
     parser.add_argument(
         "-i",
         "--input",
         nargs="+",
+        default=[],
         metavar="IMAGE_OR_FOLDER",
         help="the same, as an option",
     )

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         ConfigError: no image is given.
     """
-    images = listed_images([*arguments.images, *getattr(arguments, "input", [])])
+    images = listed_images([*arguments.images, *arguments.input])
     if not images:
         raise ConfigError("which images? hubcls predict IMAGE_OR_FOLDER … --checkpoint FOLDER")
     predictor = load(arguments.checkpoint)

@@ -107,7 +107,8 @@ def opened_as(dataset: Dataset) -> dict[str, Any]:
         # A file or a folder is the first argument of what reads it.
         name = str(Path(str(arguments.pop(next(iter(arguments))))).expanduser().absolute())
     if not issubclass(kind, call_for(name).reader):
-        raise ConfigError(f"{name} would be opened as a {call_for(name).reader.__name__}")
+        other = call_for(name).reader.__name__
+        raise ConfigError(f"this {kind.__name__} of {name} would be opened as a {other}")
     try:
         return {"name": name, **plain(arguments)}
     except TypeError as error:
