@@ -33,7 +33,11 @@ _PUBLIC = Table(
         "ImageClassifierTask": "hubcls.tasks.image_classifier:ImageClassifierTask",
         "L2SPFinetuneStrategy": "hubcls.strategies.l2sp:L2SPFinetuneStrategy",
         "Module": "hubcls.modules.module:Module",
+        "MultiLabelClassifierTask": (
+            "hubcls.tasks.multi_label_classifier:MultiLabelClassifierTask"
+        ),
         "RunConfig": "hubcls.training.run_config:RunConfig",
+        "ScheduledStrategy": "hubcls.strategies.scheduled:ScheduledStrategy",
         "ULMFiTStrategy": "hubcls.strategies.ulmfit:ULMFiTStrategy",
         "load": "hubcls.serving.predictor:load",
         "logger": "hubcls.logs:logger",
@@ -53,7 +57,9 @@ __all__ = [
     "ImageClassifierTask",
     "L2SPFinetuneStrategy",
     "Module",
+    "MultiLabelClassifierTask",
     "RunConfig",
+    "ScheduledStrategy",
     "ULMFiTStrategy",
     "__version__",
     "dataset",

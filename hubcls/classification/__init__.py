@@ -6,11 +6,15 @@ from hubcls.classification.classifier import (
     is_linear_head,
     set_linear_head,
 )
+from hubcls.classification.kinds import problem_from_dict
 from hubcls.classification.metrics import compute, confusion, is_better, per_class
+from hubcls.classification.multi_label import AsymmetricLoss, MultiLabel
 from hubcls.classification.predictions import Prediction, decode, log_softmax, softmax
-from hubcls.classification.problem import Problem, SingleLabel, problem_from_dict
+from hubcls.classification.problem import Problem, SingleLabel
 
 __all__ = [
+    "AsymmetricLoss",
+    "MultiLabel",
     "Prediction",
     "Problem",
     "SingleLabel",

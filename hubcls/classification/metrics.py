@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import sklearn.metrics
 
-from hubcls.classification.problem import Problem, checked_labels
+from hubcls.classification.problem import Problem
 from hubcls.errors import ConfigError, TrainingError, UnknownNameError
 from hubcls.logs import logger
 
@@ -21,14 +21,14 @@ class Answers:
 
     Attributes:
         logits: float64 [N, C], finite.
-        labels: int64 [N], each in [0, C).
-        predicted: int64 [N], the class with the greatest logit; the first among equals.
+        labels: int64, the problem's: classes [N], or 0 and 1 for each class [N, C].
+        predicted: what the problem makes of the logits, in the form of the labels.
         problem: turns logits into probabilities and losses.
     """
 
     logits: npt.NDArray[np.float64]
     labels: npt.NDArray[np.int64]
-    predicted: npt.NDArray[np.int64]
+    predicted: npt.NDArray[Any]
     problem: Problem
 
 
@@ -40,7 +40,7 @@ def answers(logits: npt.ArrayLike, labels: npt.ArrayLike, problem: Problem) -> A
         TrainingError: a logit is NaN or infinite.
     """
     scores = np.asarray(logits, dtype=np.float64)
-    ids = checked_labels(labels, problem.num_classes)
+    ids = problem.checked(labels)
     if len(ids) == 0:
         raise ConfigError("metrics need at least one example")
     if scores.shape != (len(ids), problem.num_classes):
@@ -54,7 +54,7 @@ def answers(logits: npt.ArrayLike, labels: npt.ArrayLike, problem: Problem) -> A
             f"the logits of {broken} of {len(ids)} examples are NaN or infinite: training has "
             "diverged. Lower the learning rate, or go back to an earlier checkpoint."
         )
-    return Answers(scores, ids, scores.argmax(axis=1), problem)
+    return Answers(scores, ids, problem.predicted(scores), problem)
 
 
 def compute(
@@ -63,43 +63,45 @@ def compute(
     """The metrics called `names`, in that order and under those names.
 
     Args:
-        names: from `names()` of this file: "accuracy" or "acc", "top5", "f1",
-            "weighted_f1", "precision", "recall", "matthews", "auc", "log_loss".
+        names: from `names()` of this file: "map", "auc", "f1", "micro_f1", "weighted_f1",
+            "precision", "recall" and "log_loss"; for one class an image also "accuracy" or
+            "acc", "top5" and "matthews", for several "exact_match" and "hamming_loss".
         logits: float [N, C].
-        labels: int [N].
+        labels: int [N], or 0 and 1 for each class [N, C].
         problem: holds the classes.
 
     Returns:
-        A number for each name. "auc" is NaN when a class has no example, and the log
-        says which.
+        A number for each name. "auc" and "map" are NaN when a class has no example, and
+        the log says which.
 
     Raises:
         UnknownNameError: a name is in no table.
     """
-    functions = {name: find_metric(name) for name in names}
+    functions = {name: find_metric(name, problem) for name in names}
     checked = answers(logits, labels, problem)
     return {name: function(checked) for name, function in functions.items()}
 
 
-def find_metric(name: str) -> Callable[[Answers], float]:
+def find_metric(name: str, problem: Problem) -> Callable[[Answers], float]:
     """The function behind a metric's name.
 
     Raises:
-        UnknownNameError: the name is in no table.
+        UnknownNameError: the problem knows no such metric.
     """
-    if name not in _METRICS:
-        raise UnknownNameError("metric", name, _METRICS)
+    known = names(is_multi_label=problem.is_multi_label)
+    if name not in known:
+        raise UnknownNameError("metric", name, known)
     return _METRICS[name]
 
 
-def names() -> tuple[str, ...]:
-    """The names of all metrics."""
-    return tuple(_METRICS)
+def names(*, is_multi_label: bool = False) -> tuple[str, ...]:
+    """The names of all metrics of one kind of problem."""
+    left_out = _OF_ONE_CLASS if is_multi_label else _OF_SEVERAL_CLASSES
+    return tuple(name for name in _METRICS if name not in left_out)
 
 
 def is_better(name: str, score: float, best: float | None) -> bool:
     """Whether `score` beats `best`; a loss is better when lower, NaN never is."""
-    find_metric(name)
     if best is None or np.isnan(best):
         return not np.isnan(score)
     return score < best if name in _LOWER_IS_BETTER else score > best
@@ -108,8 +110,17 @@ def is_better(name: str, score: float, best: float | None) -> bool:
 def confusion(
     logits: npt.ArrayLike, labels: npt.ArrayLike, problem: Problem
 ) -> npt.NDArray[np.int64]:
-    """How often class i (row) was taken for class j (column), int64 [C, C]."""
+    """How often class i (row) was taken for class j (column), int64 [C, C].
+
+    Where images show several classes: for each class, whether it is shown (row) against
+    whether it was predicted (column), int64 [C, 2, 2].
+    """
     checked = answers(logits, labels, problem)
+    if problem.is_multi_label:
+        tables: npt.NDArray[np.int64] = sklearn.metrics.multilabel_confusion_matrix(
+            checked.labels, checked.predicted
+        )
+        return tables
     matrix: npt.NDArray[np.int64] = sklearn.metrics.confusion_matrix(
         checked.labels, checked.predicted, labels=np.arange(problem.num_classes)
     )
@@ -119,10 +130,11 @@ def confusion(
 def per_class(
     logits: npt.ArrayLike, labels: npt.ArrayLike, problem: Problem
 ) -> list[dict[str, Any]]:
-    """One row for each class: class_name, precision, recall, f1, auc, num_examples.
+    """One row for each class: class_name, precision, recall, f1, auc, ap, num_examples.
 
     Precision is 0 for a class that was never predicted, recall for one without examples;
-    the AUC is NaN for a class that all examples, or none, belong to.
+    the AUC is NaN for a class that all examples, or none, belong to, and the average
+    precision for one without examples.
     """
     checked = answers(logits, labels, problem)
     precision, recall, f1, support = sklearn.metrics.precision_recall_fscore_support(
@@ -132,7 +144,7 @@ def per_class(
         average=None,
         zero_division=0,
     )
-    areas = _class_areas(checked)
+    areas, average_precisions = _class_areas(checked), _class_average_precisions(checked)
     return [
         {
             "class_name": name,
@@ -140,6 +152,7 @@ def per_class(
             "recall": float(recall[index]),
             "f1": float(f1[index]),
             "auc": float(areas[index]),
+            "ap": float(average_precisions[index]),
             "num_examples": int(support[index]),
         }
         for index, name in enumerate(problem.class_names)
@@ -160,6 +173,26 @@ def _top5(given: Answers) -> float:
     ids = np.arange(given.logits.shape[1])
     ahead = (given.logits > own) | ((given.logits == own) & (ids < given.labels[:, None]))
     return float((ahead.sum(axis=1) < 5).mean())
+
+
+def _exact_match(given: Answers) -> float:
+    """Share of the images of which every class is told right."""
+    return float((given.predicted == given.labels.astype(np.bool_)).all(axis=1).mean())
+
+
+def _hamming_loss(given: Answers) -> float:
+    """Share of wrong answers to "does the image show this class?"."""
+    return float((given.predicted != given.labels.astype(np.bool_)).mean())
+
+
+def _mean_average_precision(given: Answers) -> float:
+    """Mean over classes of the area under the precision-recall curve, summed step by step."""
+    return _class_mean("map", _class_average_precisions(given), given)
+
+
+def _micro_f1(given: Answers) -> float:
+    """F1 of all answers together, whatever their class."""
+    return _score(sklearn.metrics.f1_score, given, average="micro")
 
 
 def _macro_f1(given: Answers) -> float:
@@ -191,28 +224,55 @@ def _log_loss(given: Answers) -> float:
 
 def _auc(given: Answers) -> float:
     """Mean over classes of the area under the ROC curve of that class against the rest."""
-    areas = _class_areas(given)
+    return _class_mean("auc", _class_areas(given), given)
+
+
+def _class_mean(metric: str, values: npt.NDArray[np.float64], given: Answers) -> float:
     missing = [
-        name for name, area in zip(given.problem.class_names, areas, strict=True) if np.isnan(area)
+        name
+        for name, value in zip(given.problem.class_names, values, strict=True)
+        if np.isnan(value)
     ]
     if missing:
         logger.warning(
-            "auc is undefined (NaN): it compares examples in and out of each class, and here "
+            "%s is undefined (NaN): it compares examples in and out of each class, and here "
             "all or none of the %d examples belong to: %s",
+            metric,
             len(given.labels),
             ", ".join(missing[:10]) + (" …" if len(missing) > 10 else ""),
         )
-    return float(np.mean(areas))
+    return float(np.mean(values))
 
 
 def _class_areas(given: Answers) -> npt.NDArray[np.float64]:
-    probabilities = given.problem.probabilities(given.logits)
-    areas = np.full(given.problem.num_classes, np.nan)
-    for index in range(given.problem.num_classes):
-        is_member = given.labels == index
-        if is_member.any() and not is_member.all():
-            areas[index] = sklearn.metrics.roc_auc_score(is_member, probabilities[:, index])
-    return areas
+    members, probabilities = _members_and_probabilities(given)
+    return np.array(
+        [
+            sklearn.metrics.roc_auc_score(is_member, shares)
+            if is_member.any() and not is_member.all()
+            else np.nan
+            for is_member, shares in zip(members, probabilities, strict=True)
+        ]
+    )
+
+
+def _class_average_precisions(given: Answers) -> npt.NDArray[np.float64]:
+    members, probabilities = _members_and_probabilities(given)
+    return np.array(
+        [
+            sklearn.metrics.average_precision_score(is_member, shares)
+            if is_member.any()
+            else np.nan
+            for is_member, shares in zip(members, probabilities, strict=True)
+        ]
+    )
+
+
+def _members_and_probabilities(
+    given: Answers,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float32]]:
+    """Class by class [C, N]: which examples belong to it, and how probable that is."""
+    return given.problem.members(given.labels).T, given.problem.probabilities(given.logits).T
 
 
 def _score(function: Callable[..., float], given: Answers, *, average: str) -> float:
@@ -223,12 +283,18 @@ _METRICS: dict[str, Callable[[Answers], float]] = {
     "accuracy": _accuracy,
     "acc": _accuracy,
     "top5": _top5,
+    "map": _mean_average_precision,
     "f1": _macro_f1,
+    "micro_f1": _micro_f1,
     "weighted_f1": _weighted_f1,
     "precision": _precision,
     "recall": _recall,
     "matthews": _matthews,
     "auc": _auc,
+    "exact_match": _exact_match,
+    "hamming_loss": _hamming_loss,
     "log_loss": _log_loss,
 }
-_LOWER_IS_BETTER = frozenset({"log_loss"})
+_OF_ONE_CLASS = frozenset({"accuracy", "acc", "top5", "matthews"})
+_OF_SEVERAL_CLASSES = frozenset({"exact_match", "hamming_loss"})
+_LOWER_IS_BETTER = frozenset({"hamming_loss", "log_loss"})

@@ -1,4 +1,4 @@
-"""From logits to probabilities and to class names; the only place that holds a softmax."""
+"""From probabilities to class names; and the softmax."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ class Prediction:
         probability: of that class, in [0, 1].
         top: the most probable classes with their probabilities, best first.
         source: path of the image, or its place in the input.
+        labels: every class that the image is said to show with its probability, best
+            first: the most probable one, or, where images may show several, all that reach
+            their thresholds.
     """
 
     class_name: str
     probability: float
     top: tuple[tuple[str, float], ...]
     source: str = ""
+    labels: tuple[tuple[str, float], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The values as plain JSON types."""
@@ -35,6 +39,7 @@ class Prediction:
             "class_name": self.class_name,
             "probability": self.probability,
             "top": [list(pair) for pair in self.top],
+            "labels": [list(pair) for pair in self.labels],
         }
 
 
@@ -53,49 +58,50 @@ def log_softmax(logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def decode(
-    logits: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    predicted: npt.ArrayLike,
     class_names: Sequence[str],
     *,
     top_k: int = 1,
     sources: Sequence[str] | None = None,
 ) -> list[Prediction]:
-    """One `Prediction` for each row of `logits`, in order.
+    """One `Prediction` for each row, in order.
 
     Args:
-        logits: [N, C].
+        probabilities: [N, C].
+        predicted: what a `Problem` says of the same images: int [N], or bool [N, C].
         class_names: C names.
         top_k: how many classes each prediction lists; all of them if there are fewer.
         sources: N names of the images; "0", "1", … when missing.
 
     Raises:
-        ConfigError: the numbers of logits, class names or sources do not fit, or `top_k`
+        ConfigError: the numbers of rows, class names or sources do not fit, or `top_k`
             is below 1.
     """
-    scores = np.asarray(logits)
-    names = [str(index) for index in range(len(scores))] if sources is None else list(sources)
-    _check_sizes(scores, class_names, names, top_k)
-    probabilities = softmax(scores)
+    shares = np.asarray(probabilities)
+    names = [str(index) for index in range(len(shares))] if sources is None else list(sources)
+    _check_sizes(shares, class_names, names, top_k)
+    shown = np.asarray(predicted)
+    if shown.ndim == 1:
+        shown = shown[:, None] == np.arange(len(class_names))
     # A stable sort of the negated values: among equals the lower class id wins, as in argmax.
-    order = np.argsort(-probabilities, axis=-1, kind="stable")[:, :top_k]
-    return [
-        _prediction([(class_names[index], float(row[index])) for index in best], name)
-        for row, best, name in zip(probabilities, order, names, strict=True)
-    ]
-
-
-def _prediction(top: list[tuple[str, float]], source: str) -> Prediction:
-    class_name, probability = top[0]
-    return Prediction(class_name, probability, tuple(top), source)
+    order = np.argsort(-shares, axis=-1, kind="stable")
+    predictions = []
+    for row, is_shown, ranked, name in zip(shares, shown, order, names, strict=True):
+        pairs = [(class_names[index], float(row[index])) for index in ranked]
+        labels = tuple(pair for pair, index in zip(pairs, ranked, strict=True) if is_shown[index])
+        predictions.append(Prediction(*pairs[0], tuple(pairs[:top_k]), name, labels))
+    return predictions
 
 
 def _check_sizes(
-    scores: npt.NDArray[Any], class_names: Sequence[str], sources: Sequence[str], top_k: int
+    shares: npt.NDArray[Any], class_names: Sequence[str], sources: Sequence[str], top_k: int
 ) -> None:
     wrong = []
-    if scores.ndim != 2 or scores.shape[-1] != len(class_names):
-        wrong.append(f"logits must be [N, {len(class_names)}], not {list(scores.shape)}")
-    if len(sources) != len(scores):
-        wrong.append(f"{len(scores)} rows of logits need as many sources, not {len(sources)}")
+    if shares.ndim != 2 or shares.shape[-1] != len(class_names):
+        wrong.append(f"probabilities must be [N, {len(class_names)}], not {list(shares.shape)}")
+    if len(sources) != len(shares):
+        wrong.append(f"{len(shares)} rows need as many sources, not {len(sources)}")
     if top_k < 1:
         wrong.append(f"top_k must be at least 1, not {top_k}")
     if wrong:

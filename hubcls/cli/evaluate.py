@@ -29,10 +29,10 @@ def run(arguments: argparse.Namespace) -> None:
         print(_report(evaluation))
 
 
-def _metrics(config: Config) -> Sequence[str]:
+def _metrics(config: Config) -> Sequence[str] | None:
     wanted = config.calls["task"].arguments.get("metrics_choices") or "default"
     if isinstance(wanted, str):
-        return ["accuracy" if wanted == "default" else wanted]
+        return None if wanted == "default" else [wanted]
     return list(wanted)
 
 

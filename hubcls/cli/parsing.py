@@ -97,7 +97,14 @@ def _add_strategy(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--learning-rate", type=float, metavar="RATE", help="default: the strategy's")
     how.add_argument("--num-epoch", type=int, metavar="N", help="default: the strategy's")
     how.add_argument("--batch-size", type=int, metavar="N", help="per device; default: 32")
+    how.add_argument(
+        "--loss", choices=("cross_entropy", "focal", "asymmetric"), help="default: cross_entropy"
+    )
     how.add_argument("--label-smoothing", type=float, metavar="SHARE")
+    how.add_argument("--freeze", nargs="+", metavar="GROUP", help="e.g. stem stage2")
+    how.add_argument(
+        "--gradient-accumulation", type=int, metavar="N", help="batches for one update"
+    )
     how.add_argument("--class-weights", choices=("balanced",))
     how.add_argument("--ema", type=float, metavar="MOMENTUM", help="moving average of the weights")
     how.add_argument("--early-stopping", type=int, metavar="N", help="evaluations without gain")
@@ -131,6 +138,9 @@ def _add_devices(parser: argparse.ArgumentParser) -> None:
     )
     devices.add_argument("--distribution", choices=("auto", "one_device", "mirrored"))
     devices.add_argument(
+        "--loss-scale", type=_loss_scale, metavar="NUMBER", help="of float16; default: dynamic"
+    )
+    devices.add_argument(
         "--mixed-precision", choices=("auto", "float32", "mixed_float16", "mixed_bfloat16")
     )
 
@@ -151,7 +161,7 @@ def _add_eval(verbs: Any) -> None:
     parser.add_argument("--dataset", help=DATASET_HELP)
     parser.add_argument("--phase", choices=("train", "val", "test"), default="test")
     parser.add_argument(
-        "--metrics", nargs="+", metavar="NAME", help="default: the config's, or accuracy"
+        "--metrics", nargs="+", metavar="NAME", help="default: the config's, or accuracy and F1"
     )
     parser.add_argument("--batch-size", type=int, metavar="N")
     parser.add_argument("--on-error", choices=("raise", "exclude"))
@@ -233,6 +243,10 @@ def _count(text: str) -> float:
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"must be a number such as 600k, 10M or 4.1G, not {text}")
     return number
+
+
+def _loss_scale(text: str) -> float | str:
+    return text if text == "dynamic" else float(text)
 
 
 def _add_datasets(verbs: Any) -> None:

@@ -18,6 +18,7 @@ SHORT_STRATEGIES: Mapping[str, str] = {
     "default": "DefaultStrategy",
     "default_finetune": "DefaultFinetuneStrategy",
     "l2sp": "L2SPFinetuneStrategy",
+    "scheduled": "ScheduledStrategy",
     "ulmfit": "ULMFiTStrategy",
 }
 STRATEGIES = Table(
@@ -28,4 +29,10 @@ STRATEGIES = Table(
         for name in (short, of)
     },
 )
-TASKS = Table("task", {"ImageClassifierTask": "hubcls.tasks.image_classifier:ImageClassifierTask"})
+TASKS = Table(
+    "task",
+    {
+        "ImageClassifierTask": "hubcls.tasks.image_classifier:ImageClassifierTask",
+        "MultiLabelClassifierTask": "hubcls.tasks.multi_label_classifier:MultiLabelClassifierTask",
+    },
+)

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from hubcls.datasets.splitting import divide, stratified_subset
+from hubcls.datasets.splitting import divide, strata, stratified_subset
 from hubcls.errors import ConfigError, DataError
 from hubcls.logs import logger
 
@@ -28,11 +28,12 @@ class Example(NamedTuple):
 
     Attributes:
         image: a path, or uint8 [H, W, C].
-        label: the class's number, or None where it is to be predicted.
+        label: the class's number; where an image may show several, the numbers of all; None
+            where it is to be predicted.
     """
 
     image: str | NDArray[np.uint8]
-    label: int | None
+    label: int | tuple[int, ...] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,8 @@ class Split:
 
     Attributes:
         images: paths, or uint8 [N, H, W, C] with C in {1, 3}.
-        labels: int64 [N].
+        labels: int64, the class of each image [N]; or, where an image may show several, 1
+            for every class that it shows and 0 for the others [N, C].
         needs_pillow: bool [N]; True for files that TensorFlow would not decode rightly.
             When left out, all True for paths: whatever they are, Pillow reads them right.
     """
@@ -70,7 +72,8 @@ class Split:
         if len(self.needs_pillow) == 0:
             is_unknown = not isinstance(self.images, np.ndarray)
             object.__setattr__(self, "needs_pillow", np.full(count, is_unknown, np.bool_))
-        if self.labels.shape != (count,) or self.needs_pillow.shape != (count,):
+        is_right = self.labels.ndim in (1, 2) and len(self.labels) == count
+        if not is_right or self.needs_pillow.shape != (count,):
             raise DataError(
                 f"{count} images came with labels of shape {list(self.labels.shape)} "
                 f"and needs_pillow of shape {list(self.needs_pillow.shape)}"
@@ -78,6 +81,11 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether each image has a row of labels."""
+        return self.labels.ndim == 2
 
     def subset(self, indices: Sequence[int] | NDArray[np.int64]) -> Split:
         """The examples at `indices`, in that order."""
@@ -225,7 +233,7 @@ class Dataset:
             )
         chosen = copy.copy(self)
         chosen._train_examples = (count, seed)
-        subset = train.subset(stratified_subset(train.labels, count, seed=seed))
+        subset = train.subset(stratified_subset(strata(train.labels), count, seed=seed))
         chosen._splits = {**self._splits, "train": subset}
         chosen.info = dataclasses.replace(
             self.info, num_examples={**self.info.num_examples, "train": count}
@@ -265,7 +273,7 @@ class Dataset:
             return []
         split = self.split(phase)
         return [
-            Example(image, int(label))
+            Example(image, tuple(np.flatnonzero(label).tolist()) if label.ndim else int(label))
             for image, label in zip(split.images, split.labels, strict=True)
         ]
 
@@ -308,7 +316,9 @@ def divided(
     Raises:
         ConfigError: a fraction is out of range.
     """
-    parts = divide(whole.labels, val_fraction=val_fraction, test_fraction=test_fraction, seed=seed)
+    parts = divide(
+        strata(whole.labels), val_fraction=val_fraction, test_fraction=test_fraction, seed=seed
+    )
     return {phase: whole.subset(indices) for phase, indices in parts.items()}
 
 
@@ -325,20 +335,33 @@ def _check_splits(info: DatasetInfo, splits: Mapping[str, Split]) -> None:
         for name in sorted(set(info.class_names))
         if info.class_names.count(name) > 1
     ]
-    last = len(info.class_names) - 1
     for phase, split in splits.items():
-        if len(split) == 0:
-            problems.append(f"the {phase} split has no examples")
-        elif not 0 <= split.labels.min() <= split.labels.max() <= last:
-            found = f"{split.labels.min()} … {split.labels.max()}"
-            problems.append(f"labels of the {phase} split are {found}, classes are 0 … {last}")
-    if "train" in splits:
-        seen = set(splits["train"].labels.tolist())
-        unseen = [name for label, name in enumerate(info.class_names) if label not in seen]
+        problems += [f"the {phase} split {reason}" for reason in _wrong_labels(info, split)]
+    if "train" in splits and not problems:
+        labels = splits["train"].labels
+        seen = labels.any(axis=0).nonzero()[0] if labels.ndim == 2 else np.unique(labels)
+        unseen = [name for i, name in enumerate(info.class_names) if i not in set(seen.tolist())]
         if unseen:
             logger.warning("%s: no training examples of: %s", info.name, ", ".join(unseen))
     if problems:
         raise DataError(f"data set {info.name} is wrong:\n  " + "\n  ".join(problems))
+
+
+def _wrong_labels(info: DatasetInfo, split: Split) -> list[str]:
+    """What is wrong with a split's labels; nothing where all is right."""
+    if len(split) == 0:
+        return ["has no examples"]
+    if split.is_multi_label != info.is_multi_label:
+        wanted, found = ("[N, C]", "[N]") if info.is_multi_label else ("[N]", "[N, C]")
+        return [f"has labels {found}, but is_multi_label={info.is_multi_label} wants {wanted}"]
+    count, lowest, highest = len(info.class_names), split.labels.min(), split.labels.max()
+    if not info.is_multi_label and not 0 <= lowest <= highest < count:
+        return [f"has labels {lowest} … {highest}, classes are 0 … {count - 1}"]
+    if info.is_multi_label and split.labels.shape[1] != count:
+        return [f"has labels for {split.labels.shape[1]} classes, not for {count}"]
+    if info.is_multi_label and not 0 <= lowest <= highest <= 1:
+        return [f"has labels {lowest} … {highest}; each must be 0 or 1"]
+    return []
 
 
 def _cut_validation(name: str, train: Split, fraction: float, seed: int) -> dict[str, Split]:

@@ -33,11 +33,12 @@ class Listing:
 
     Attributes:
         paths: absolute or relative to the working folder.
-        labels: the number of each path's class.
+        labels: the number of each path's class; or 1 for every class that it shows and 0
+            for the others.
     """
 
     paths: Sequence[str]
-    labels: Sequence[int]
+    labels: Sequence[int] | Sequence[tuple[int, ...]]
 
 
 def checked_splits(

@@ -26,7 +26,9 @@ class BaseCVDataset(Dataset):
                 )
 
     A line holds a path, relative to `base_path`, and a class number from 0, after the last
-    space. Set `keeps_label` in your class where a flip or a crop changes the label.
+    space or tab; or, where images show several classes, a 0 or 1 for each class: "0,1,1,0",
+    as PaddleClas writes NUS-WIDE. Set `keeps_label` in your class where a flip or a crop
+    changes the label.
     """
 
     keeps_label = LabelKeeping()
@@ -86,6 +88,7 @@ class BaseCVDataset(Dataset):
             DatasetInfo(
                 name=type(self).__name__,
                 class_names=class_names,
+                is_multi_label=reader.is_multi_label,
                 keeps_label=self.keeps_label,
                 excluded=tuple(reader.missing) + excluded,
                 source=str(base),
@@ -113,7 +116,8 @@ class ImageList(Dataset):
         """Read the list, check every image, and split.
 
         Args:
-            list_file: lines of a path and a class number, after the last space.
+            list_file: lines of a path and a class number, after the last space; or a 0 or
+                1 for each class, "0,1,1,0", where images show several.
             label_list: the class names, or a file with one a line; without it, the numbers
                 themselves are the names.
             base_path: the folder that paths are relative to; the list's own by default.
@@ -138,6 +142,7 @@ class ImageList(Dataset):
             DatasetInfo(
                 name=file.stem,
                 class_names=class_names,
+                is_multi_label=reader.is_multi_label,
                 keeps_label=keeps_label or LabelKeeping(),
                 excluded=tuple(reader.missing) + excluded,
                 source=str(file),

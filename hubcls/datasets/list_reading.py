@@ -6,10 +6,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from hubcls.datasets.checking import Listing, OnError
 from hubcls.errors import DataError
 from hubcls.logs import logger
+
+Label = int | tuple[int, ...]
 
 
 class ListReader:
@@ -25,12 +28,12 @@ class ListReader:
         self.missing: list[tuple[str, str]] = []
         self._on_error = on_error
         self._problems: list[str] = []
-        self._labels: list[tuple[str, int]] = []
+        self._labels: list[tuple[str, Label]] = []
 
     def read(self, file: Path, *, has_labels: bool) -> Listing:
         """The images of one list; blank lines are skipped, absolute paths are kept."""
         paths: list[str] = []
-        labels: list[int] = []
+        labels: list[Any] = []
         for place, line in self._lines(file):
             entry = self._entry(place, line) if has_labels else (line, 0)
             path = self._find(place, entry[0]) if entry else None
@@ -57,14 +60,24 @@ class ListReader:
         Raises:
             DataError: any line read so far was wrong; lists all of them.
         """
-        highest = max((label for item in listings.values() for label in item.labels), default=-1)
-        names = [str(number) for number in range(highest + 1)] if label_list is None else label_list
-        self._problems += [
-            f"{place}: label {label} is out of range; the {len(names)} classes are "
-            f"0 … {len(names) - 1}"
-            for place, label in self._labels
-            if label >= len(names)
-        ]
+        count = max((_classes_of(label) for _, label in self._labels), default=0)
+        names = [str(number) for number in range(count)] if label_list is None else label_list
+        first = self._labels[0][1] if self._labels else 0
+        for place, label in self._labels:
+            if isinstance(label, tuple) != isinstance(first, tuple):
+                self._problems.append(
+                    f"{place}: {_written(label)!r} is of another form than the first line's label"
+                )
+            elif isinstance(label, tuple) and len(label) != len(names):
+                self._problems.append(
+                    f"{place}: {len(label)} numbers are not one for each of the "
+                    f"{len(names)} classes"
+                )
+            elif not isinstance(label, tuple) and label >= len(names):
+                self._problems.append(
+                    f"{place}: label {label} is out of range; the {len(names)} classes are "
+                    f"0 … {len(names) - 1}"
+                )
         if self._problems:
             raise DataError(
                 f"{len(self._problems)} line(s) of the lists are wrong:\n  "
@@ -82,15 +95,24 @@ class ListReader:
             if line.strip():
                 yield f"{file}:{number}", line.strip()
 
-    def _entry(self, place: str, line: str) -> tuple[str, int] | None:
-        path, _, label = line.replace("\t", " ").rpartition(" ")
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether labels have the form "0,1,0": a number for each class."""
+        return bool(self._labels) and isinstance(self._labels[0][1], tuple)
+
+    def _entry(self, place: str, line: str) -> tuple[str, Label] | None:
+        path, _, written = line.replace("\t", " ").rpartition(" ")
+        label = _label(written)
         if not path:
             self._problems.append(f"{place}: {line!r} is not a path, a space and a class number")
-        elif not re.fullmatch("[0-9]+", label):
-            self._problems.append(f"{place}: the label {label!r} is not a whole number from 0")
+        elif label is None:
+            self._problems.append(
+                f"{place}: the label {written!r} is neither a whole number from 0 "
+                "nor a 0 or 1 for each class, separated by commas"
+            )
         else:
-            self._labels.append((place, int(label)))
-            return path.strip(), int(label)
+            self._labels.append((place, label))
+            return path.strip(), label
         return None
 
     def _find(self, place: str, written: str) -> str | None:
@@ -108,3 +130,21 @@ class ListReader:
             logger.warning("%s: left out, no such file: %s", place, path)
             self.missing.append((path, f"no such file ({place})"))
         return None
+
+
+def _label(written: str) -> Label | None:
+    """The class number, or the 0 or 1 of each class; None for anything else."""
+    if re.fullmatch("[0-9]+", written):
+        return int(written)
+    if re.fullmatch("[01](,[01])+", written):
+        return tuple(map(int, written.split(",")))
+    return None
+
+
+def _classes_of(label: Label) -> int:
+    """How many classes there must be."""
+    return len(label) if isinstance(label, tuple) else label + 1
+
+
+def _written(label: Label) -> str:
+    return ",".join(map(str, label)) if isinstance(label, tuple) else str(label)

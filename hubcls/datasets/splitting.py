@@ -12,6 +12,24 @@ Labels = NDArray[np.int64]
 Indices = NDArray[np.int64]
 
 
+def strata(labels: Labels) -> Labels:
+    """Which examples count as one class when they are shared out.
+
+    Args:
+        labels: int64 [N], classes; or of 0 and 1 [N, C], where an image shows several.
+
+    Returns:
+        int64 [N]: the classes; or of those that an image shows the rarest, and C for none.
+    """
+    if labels.ndim == 1:
+        return labels
+    count = labels.shape[1]
+    by_rarity = np.argsort(labels.sum(axis=0), kind="stable")
+    rarest = by_rarity[labels[:, by_rarity].argmax(axis=1)]
+    chosen: Labels = np.where(labels.any(axis=1), rarest, count)
+    return chosen
+
+
 def stratified_subset(labels: Labels, count: int, *, seed: int) -> Indices:
     """`count` indices whose classes keep their shares; every class is there when it can be.
 

@@ -13,11 +13,16 @@ from hubcls.datasets.base import PHASES, Dataset, DatasetInfo, LabelKeeping, div
 from hubcls.datasets.checking import Listing, OnError, checked_splits
 from hubcls.errors import DataError
 
+_SEPARATOR = "|"
 _SPLITS = {**{phase: phase for phase in PHASES}, "dev": "val", "valid": "val", "validation": "val"}
 
 
 class ImageTable(Dataset):
-    """Rows with the columns `image`, `label` and perhaps `split`."""
+    """Rows with the columns `image`, `label` and perhaps `split`.
+
+    Where images show several classes, a column `labels` takes the place of `label` and holds
+    all of an image's, separated by "|"; an empty one is an image that shows none of them.
+    """
 
     def __init__(
         self,
@@ -55,7 +60,7 @@ class ImageTable(Dataset):
         rows = _csv_rows(Path(table)) if is_file else _frame_rows(table)
         name = Path(table).stem if is_file else "table"
         base = Path(base_path or (Path(table).parent if is_file else ".")).expanduser().absolute()
-        names = tuple(class_names or _sorted_names(row.label for row in rows))
+        names = tuple(class_names or _sorted_names(label for row in rows for label in row.labels))
         _refuse_bad_rows(rows, names)
         splits, excluded = checked_splits(_listings(rows, names, base), name, on_error=on_error)
         if "all" in splits:
@@ -66,6 +71,7 @@ class ImageTable(Dataset):
             DatasetInfo(
                 name=name,
                 class_names=names,
+                is_multi_label=rows[0].is_multi_label if rows else False,
                 keeps_label=keeps_label or LabelKeeping(),
                 excluded=excluded,
                 source=str(table) if is_file else "a DataFrame",
@@ -80,8 +86,9 @@ class ImageTable(Dataset):
 class _Row:
     place: str
     image: str
-    label: str
+    labels: tuple[str, ...]
     split: str | None
+    is_multi_label: bool
 
 
 def _csv_rows(path: Path) -> list[_Row]:
@@ -100,7 +107,8 @@ def _frame_rows(frame: Any) -> list[_Row]:
     if not hasattr(frame, "columns"):
         raise DataError(f"a table is a CSV file or a DataFrame, not {type(frame).__name__}")
     _refuse_columns("the DataFrame", list(frame.columns))
-    columns = [name for name in ("image", "label", "split") if name in frame.columns]
+    known = ("image", "label", "labels", "split")
+    columns = [name for name in known if name in frame.columns]
     cells = [frame[name].tolist() for name in columns]
     return [
         _row(f"row {number}", dict(zip(columns, values, strict=True)))
@@ -110,7 +118,11 @@ def _frame_rows(frame: Any) -> list[_Row]:
 
 def _row(place: str, cells: Mapping[str, Any]) -> _Row:
     split = _text(cells["split"]) if "split" in cells else None
-    return _Row(place, _text(cells["image"]), _text(cells["label"]), split)
+    image, is_multi_label = _text(cells["image"]), "labels" in cells
+    if not is_multi_label:
+        return _Row(place, image, (_text(cells["label"]),), split, is_multi_label)
+    parts = (part.strip() for part in _text(cells["labels"]).split(_SEPARATOR))
+    return _Row(place, image, tuple(part for part in parts if part), split, is_multi_label)
 
 
 def _text(cell: Any) -> str:
@@ -121,12 +133,12 @@ def _text(cell: Any) -> str:
 
 
 def _refuse_columns(place: object, columns: Sequence[Any]) -> None:
-    missing = [name for name in ("image", "label") if name not in columns]
-    if missing:
+    has_labels = ("label" in columns) != ("labels" in columns)
+    if "image" not in columns or not has_labels:
         raise DataError(
-            f"{place} lacks the column(s) {', '.join(missing)}; it has: "
-            f"{', '.join(map(str, columns)) or 'none'}.\n"
-            "  Name them image, label and, where you have splits, split."
+            f"{place} has the columns {', '.join(map(str, columns)) or 'none'}.\n"
+            "  Name them image, label (or labels, where images show several classes, "
+            f"separated by {_SEPARATOR!r}; not both) and, where you have splits, split."
         )
 
 
@@ -142,8 +154,11 @@ def _refuse_bad_rows(rows: Sequence[_Row], names: tuple[str, ...]) -> None:
     for row in rows:
         if not row.image:
             problems.append(f"{row.place}: image is empty")
-        if row.label not in names:
-            problems.append(f"{row.place}: label {row.label!r} is none of the classes")
+        problems += [
+            f"{row.place}: label {label!r} is none of the classes"
+            for label in row.labels
+            if label not in names
+        ]
         if row.split is not None and row.split not in _SPLITS:
             problems.append(f"{row.place}: split {row.split!r} is none of {', '.join(_SPLITS)}")
     if problems:
@@ -156,9 +171,13 @@ def _listings(rows: Sequence[_Row], names: tuple[str, ...], base: Path) -> dict[
     chosen: dict[str, list[_Row]] = {}
     for row in rows:
         chosen.setdefault("all" if row.split is None else _SPLITS[row.split], []).append(row)
+
+    def label(row: _Row) -> Any:
+        if row.is_multi_label:
+            return tuple(int(name in row.labels) for name in names)
+        return numbers[row.labels[0]]
+
     return {
-        phase: Listing(
-            [str(base / row.image) for row in group], [numbers[row.label] for row in group]
-        )
+        phase: Listing([str(base / row.image) for row in group], [label(row) for row in group])
         for phase, group in chosen.items()
     }

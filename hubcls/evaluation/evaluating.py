@@ -30,10 +30,14 @@ class Evaluation:
         num_examples: how many images were judged.
         loss: mean cross-entropy, without label smoothing.
         scores: metric → value, in the order asked for; the first is the main one.
-        per_class: a row for each class: class_name, precision, recall, f1, auc, num_examples.
-        confusion: int64 [C, C], how often class i (row) was taken for class j (column).
+        per_class: a row for each class: class_name, precision, recall, f1, auc, ap,
+            num_examples.
+        confusion: int64 [C, C], how often class i (row) was taken for class j (column); for
+            several classes an image [C, 2, 2], each class shown (row) and predicted (column).
         seconds: time from the first image read to the last logits.
         images_per_second: examples over seconds.
+        fitted: the problem with thresholds chosen on these examples, which the scores do
+            not use.
     """
 
     phase: str
@@ -44,10 +48,14 @@ class Evaluation:
     confusion: npt.NDArray[np.int64]
     seconds: float
     images_per_second: float
+    fitted: Problem
 
     def as_dict(self) -> dict[str, Any]:
         """The values as plain JSON types; what is not a finite number is None."""
-        values: dict[str, Any] = as_json(vars(self))
+        own = {name: value for name, value in vars(self).items() if name != "fitted"}
+        if self.fitted.is_multi_label:
+            own["thresholds"] = self.fitted.as_dict()["thresholds"]
+        values: dict[str, Any] = as_json(own)
         return values
 
 
@@ -58,7 +66,7 @@ def evaluate(
     problem: Problem,
     preprocessing: Preprocessing,
     batch_size: int,
-    metrics: Sequence[str] = ("accuracy",),
+    metrics: Sequence[str],
     phase: str = "val",
 ) -> Evaluation:
     """Judge every example of a split.
@@ -69,7 +77,7 @@ def evaluate(
         problem: what the logits mean.
         preprocessing: how an image becomes the model's input.
         batch_size: over all devices together; the result does not depend on it.
-        metrics: names from `hubcls.classification.metrics.names()`, the main one first.
+        metrics: names from `hubcls.classification.metrics.names`, the main one first.
         phase: the split's name, for the report and the progress bar.
 
     Raises:
@@ -78,7 +86,7 @@ def evaluate(
         TrainingError: logits are NaN or infinite.
     """
     for name in metrics:
-        find_metric(name)
+        find_metric(name, problem)
     if model.output_shape[-1] != problem.num_classes:
         raise ConfigError(
             f"the model tells {model.output_shape[-1]} classes apart, "
@@ -100,6 +108,7 @@ def evaluate(
         confusion=confusion(logits, split.labels, problem),
         seconds=seconds,
         images_per_second=len(split) / seconds,
+        fitted=problem.fitted(logits, split.labels),
     )
 
 

@@ -27,6 +27,7 @@ _PHASE_COLOURS = {"train": BLUE, "val": VERMILLION, "test": GREEN}
 _LINE_STYLES = ("-", "--", ":", "-.")
 _MOST_NUMBERED_CLASSES = 30
 _MOST_BARS = 40
+_SCORES = {"f1": "F1", "ap": "average precision"}
 # DejaVu, matplotlib's own, has no Chinese; the first of these that is installed follows it.
 _CHINESE_FONTS = (
     "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei",
@@ -87,23 +88,26 @@ def draw_confusion(
         )  # fmt: skip
 
 
-def draw_class_scores(axes: Axes, per_class: Sequence[Mapping[str, Any]]) -> None:
-    """F1 of each class as a bar; the lowest 40 where there are more.
+def draw_class_scores(
+    axes: Axes, per_class: Sequence[Mapping[str, Any]], score: str = "f1"
+) -> None:
+    """A score of each class as a bar; the lowest 40 where there are more.
 
     Args:
         axes: where to draw.
-        per_class: rows with "class_name", "f1" and "num_examples".
+        per_class: rows with "class_name", the score and "num_examples".
+        score: the row's key: "f1" or "ap".
     """
-    rows, title = list(per_class), "F1 by class"
+    rows, title = list(per_class), f"{_SCORES[score]} by class"
     if len(rows) > _MOST_BARS:
-        rows = sorted(rows, key=lambda row: float(row["f1"]))[:_MOST_BARS]
-        title = f"F1 by class: the lowest {_MOST_BARS} of {len(per_class)}"
+        rows = sorted(rows, key=lambda row: float(row[score]))[:_MOST_BARS]
+        title += f": the lowest {_MOST_BARS} of {len(per_class)}"
     size = float(np.clip(240 / len(rows), 6.5, 9))
     names = [f"{_shortened(row['class_name'])} ({row['num_examples']})" for row in rows]
-    axes.barh(range(len(rows)), [row["f1"] for row in rows], color=BLUE, height=0.7)
+    axes.barh(range(len(rows)), [row[score] for row in rows], color=BLUE, height=0.7)
     axes.set_yticks(range(len(rows)), names, fontsize=size, fontfamily=font_families())
     for place, row in enumerate(rows):
-        axes.text(1.01, place, f"{row['f1']:.3f}", va="center", fontsize=size)
+        axes.text(1.01, place, f"{row[score]:.3f}", va="center", fontsize=size)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(0, 1.12)
     axes.set_xticks(np.linspace(0, 1, 6))

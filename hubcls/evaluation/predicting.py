@@ -13,6 +13,7 @@ from PIL import Image
 
 from hubcls.classification.classifier import head_input
 from hubcls.classification.predictions import Prediction, decode
+from hubcls.classification.problem import Problem
 from hubcls.datasets.folder import images_under
 from hubcls.errors import DataError
 from hubcls.evaluation.outputs import batch_size_for, compute_outputs, streamed_outputs
@@ -28,7 +29,7 @@ def predict(
     images: Images,
     *,
     preprocessing: Preprocessing,
-    class_names: Sequence[str],
+    problem: Problem,
     top_k: int = 1,
     batch_size: int = 32,
 ) -> list[Prediction]:
@@ -38,7 +39,7 @@ def predict(
         model: images [B, H, W, 3] to logits.
         images: see `listed_images`.
         preprocessing: how an image becomes the model's input.
-        class_names: name of each logit.
+        problem: what the logits mean.
         top_k: how many classes each prediction lists.
         batch_size: images at a time; fewer images make a smaller batch.
 
@@ -54,7 +55,7 @@ def predict(
     size = batch_size_for(model, min(batch_size, len(listed)))
     batches, count = image_batches(listed, preprocessing, size)
     logits = compute_outputs(model, batches, count, title="predicting")
-    return decode(logits, class_names, top_k=top_k, sources=_sources(listed))
+    return _decoded(logits, problem, top_k, _sources(listed))
 
 
 def predict_in_batches(
@@ -62,7 +63,7 @@ def predict_in_batches(
     images: Images,
     *,
     preprocessing: Preprocessing,
-    class_names: Sequence[str],
+    problem: Problem,
     top_k: int = 1,
     batch_size: int = 32,
 ) -> Iterator[tuple[list[Prediction], npt.NDArray[np.float32]]]:
@@ -74,7 +75,7 @@ def predict_in_batches(
         model: from `build_classifier`, on one device.
         images: see `listed_images`.
         preprocessing: how an image becomes the model's input.
-        class_names: name of each logit.
+        problem: what the logits mean.
         top_k: how many classes each prediction lists.
         batch_size: images at a time.
 
@@ -92,7 +93,19 @@ def predict_in_batches(
     for features, logits in streamed_outputs(both, batches, count, title="predicting"):
         names = sources[start : start + len(logits)]
         start += len(logits)
-        yield decode(logits, class_names, top_k=top_k, sources=names), features
+        yield _decoded(logits, problem, top_k, names), features
+
+
+def _decoded(
+    logits: npt.NDArray[np.float32], problem: Problem, top_k: int, sources: Sequence[str]
+) -> list[Prediction]:
+    return decode(
+        problem.probabilities(logits),
+        problem.predicted(logits),
+        problem.class_names,
+        top_k=top_k,
+        sources=sources,
+    )
 
 
 def _sources(listed: Sequence[OneImage]) -> list[str]:

@@ -93,7 +93,10 @@ def environment() -> dict[str, Any]:
 
 
 def report_figure(report: Report) -> Figure:
-    """Learning curves above, confusion matrix and F1 by class of the last phase below."""
+    """Learning curves above, confusion matrix and F1 by class of the last phase below.
+
+    Where images show several classes, average precisions stand in the matrix's place.
+    """
     evaluations = list(report.evaluations.values())
     has_curves = len(report.history) > 1
     side = confusion_side(len(evaluations[-1].per_class)) if evaluations else 0.0
@@ -113,7 +116,10 @@ def report_figure(report: Report) -> Figure:
     if evaluations:
         matrix, bars = next(rows)
         names = [row["class_name"] for row in evaluations[-1].per_class]
-        draw_confusion(matrix, evaluations[-1].confusion, names)
+        if evaluations[-1].fitted.is_multi_label:
+            draw_class_scores(matrix, evaluations[-1].per_class, "ap")
+        else:
+            draw_confusion(matrix, evaluations[-1].confusion, names)
         draw_class_scores(bars, evaluations[-1].per_class)
         for axes in (matrix, bars):
             axes.set_title(f"{evaluations[-1].phase}: {axes.get_title()}", fontsize=9)

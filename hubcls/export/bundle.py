@@ -18,7 +18,8 @@ from typing import Any
 
 import keras
 
-from hubcls.classification.problem import Problem, problem_from_dict
+from hubcls.classification.kinds import problem_from_dict
+from hubcls.classification.problem import Problem
 from hubcls.classification.rebuilding import as_float32, is_float32
 from hubcls.errors import BundleError, ConfigError, MissingExtraError
 from hubcls.modules.sources.saved_model_layer import load_model

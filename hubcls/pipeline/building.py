@@ -42,7 +42,7 @@ class TrainingStream:
 
     Attributes:
         split: the training examples.
-        num_classes: labels are 0 … num_classes - 1.
+        num_classes: labels are 0 … num_classes - 1, or rows of as many.
         preprocessing: what every image goes through.
         batch_size: images in a batch, over all devices together.
         augmentation: what is changed at random; None shows images as evaluation does.
@@ -67,10 +67,11 @@ class TrainingStream:
         labels = self.split.labels
         if len(labels) == 0:
             raise DataError("there are no training images; training needs at least one")
-        if not 0 <= labels.min() <= labels.max() < self.num_classes:
-            raise DataError(
-                f"labels must be 0 … {self.num_classes - 1}, not {labels.min()} … {labels.max()}"
-            )
+        if self.split.is_multi_label and labels.shape[1] != self.num_classes:
+            raise DataError(f"labels must be [N, {self.num_classes}], not {list(labels.shape)}")
+        highest = 1 if self.split.is_multi_label else self.num_classes - 1
+        if not 0 <= labels.min() <= labels.max() <= highest:
+            raise DataError(f"labels must be 0 … {highest}, not {labels.min()} … {labels.max()}")
 
     @property
     def steps_per_epoch(self) -> int:
@@ -85,8 +86,8 @@ class TrainingStream:
             num_steps: how many; the stream may go on into later epochs.
 
         Returns:
-            `num_steps` pairs of images, uint8 [B, height, width, 3], and one-hot targets,
-            float32 [B, num_classes].
+            `num_steps` pairs of images, uint8 [B, height, width, 3], and targets, 1 for
+            every class that an image shows, float32 [B, num_classes].
 
         Raises:
             ConfigError: a number is negative.
@@ -104,7 +105,11 @@ class TrainingStream:
         per_epoch = self.steps_per_epoch * self.batch_size
         epoch, place = position // per_epoch, position % per_epoch % len(self.split)
         index = self._shuffled(place, epoch)
-        target = tf.one_hot(self._labels[index], self.num_classes, dtype=tf.float32)
+        label = self._labels[index]
+        if self.split.is_multi_label:
+            target = tf.cast(label, tf.float32)
+        else:
+            target = tf.one_hot(label, self.num_classes, dtype=tf.float32)
         if self.augmentation is None:
             return self._source.load(index), target
         seed = tf.stack([derived_seed(self.seed, "augmentation") + epoch, index])

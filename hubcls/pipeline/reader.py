@@ -186,7 +186,11 @@ class ImageClassificationReader:
         start = self._num_train_passes * stream.steps_per_epoch
         self._num_train_passes += 1
         batches = stream.batches(start, stream.steps_per_epoch).as_numpy_iterator()
-        named = ({"image": images, "label": targets.argmax(axis=1)} for images, targets in batches)
+        is_multi_label = stream.split.is_multi_label
+        named = (
+            {"image": images, "label": targets if is_multi_label else targets.argmax(axis=1)}
+            for images, targets in batches
+        )
         return _cut(named, len(stream.split), batch_size)
 
     def _evaluation(self, phase: str, batch_size: int, shuffle: bool) -> Iterator[_Named]:

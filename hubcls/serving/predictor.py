@@ -86,7 +86,7 @@ class Predictor:
             self.model,
             images,
             preprocessing=self.preprocessing,
-            class_names=self.class_names,
+            problem=self.bundle.problem,
             top_k=top_k,
             batch_size=batch_size,
         )
@@ -112,7 +112,7 @@ class Predictor:
             self.model,
             images,
             preprocessing=self.preprocessing,
-            class_names=self.class_names,
+            problem=self.bundle.problem,
             top_k=top_k,
             batch_size=batch_size,
         )
@@ -123,7 +123,7 @@ class Predictor:
         phase: str = "test",
         *,
         batch_size: int = 32,
-        metrics: Sequence[str] = ("accuracy", "f1"),
+        metrics: Sequence[str] | None = None,
     ) -> Evaluation:
         """How well the classifier does on a split of a data set.
 
@@ -131,7 +131,8 @@ class Predictor:
             dataset: has the classifier's classes, in the same order.
             phase: "train", "val" or "test".
             batch_size: images at a time.
-            metrics: names from `hubcls.classification.metrics.names()`.
+            metrics: names from `hubcls.classification.metrics.names`; None is accuracy and
+                F1, where images show several classes mean average precision and F1.
 
         Raises:
             ConfigError: the data set has other classes, or no such split.
@@ -143,13 +144,14 @@ class Predictor:
                 f"  classifier: {_shortened(self.class_names)}\n"
                 "  Labels are numbers, so both need the same names in the same order."
             )
+        usual = ("map", "f1") if self.bundle.problem.is_multi_label else ("accuracy", "f1")
         return evaluate(
             self.model,
             dataset.split(phase),
             problem=self.bundle.problem,
             preprocessing=self.preprocessing,
             batch_size=batch_size,
-            metrics=metrics,
+            metrics=usual if metrics is None else metrics,
             phase=phase,
         )
 

@@ -10,6 +10,7 @@ from hubcls.strategies.default import (
 )
 from hubcls.strategies.l2sp import L2SPFinetuneStrategy
 from hubcls.strategies.loss_scaling import AgreedLossScaling
+from hubcls.strategies.scheduled import ScheduledStrategy
 from hubcls.strategies.ulmfit import ULMFiTStrategy
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "L2SPFinetuneStrategy",
     "Plan",
     "PlanRequest",
+    "ScheduledStrategy",
     "TrainableGroup",
     "ULMFiTStrategy",
 ]

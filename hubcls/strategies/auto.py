@@ -12,6 +12,7 @@ from hubcls.strategies.freezing import (
     check_batch_norm,
     frozen_inside,
     opened_layers,
+    rates_by_group,
 )
 from hubcls.strategies.optimizers import build_optimizer, check_optimizer
 from hubcls.strategies.rules import Clip, Regularization, variable_rules
@@ -90,7 +91,9 @@ class AutoFinetuneStrategy(FinetuneStrategy):
             rules=variable_rules(
                 request,
                 regularization=Regularization(weight_decay=self.weight_decay),
-                multipliers=self._multipliers(request),
+                multipliers=rates_by_group(request, self.layer_decay)
+                if request.is_pretrained
+                else None,
             ),
             clip=Clip("global_norm", 1.0),
             options=self.optimizer_options,
@@ -106,12 +109,3 @@ class AutoFinetuneStrategy(FinetuneStrategy):
         """Epochs that hold about `steps` updates, in [1, 20]."""
         steps_per_epoch = math.ceil(num_examples / batch_size)
         return min(_MOST_EPOCHS, math.ceil(self.steps / steps_per_epoch))
-
-    def _multipliers(self, request: PlanRequest) -> dict[int, float]:
-        if not request.is_pretrained:
-            return {}
-        return {
-            id(layer): self.layer_decay**depth
-            for depth, group in enumerate(reversed(request.body), start=1)
-            for layer in group.layers
-        }

@@ -20,8 +20,8 @@ from hubcls.strategies.freezing import (
     opened_layers,
     rate_multipliers,
 )
-from hubcls.strategies.optimizers import build_optimizer, check_optimizer, implied_weight_decay
-from hubcls.strategies.rules import Clip, Regularization, variable_rules
+from hubcls.strategies.optimizers import build_optimizer, check_optimizer
+from hubcls.strategies.rules import variable_rules
 from hubcls.strategies.schedules import NoamDecay, SlantedTriangle, WarmupLinearDecay
 
 
@@ -42,6 +42,7 @@ class CombinedStrategy(FinetuneStrategy):
         them by the name of a layer or group instead, 0 next to the image.
 
     regularization, never on biases and normalisation parameters:
+        - `L1`: coefficient · sign(w) joins the gradient of all weights.
         - `L2`: coefficient · w joins the gradient of all weights.
         - `L2SP`: coefficient · (w − w0) joins that of the pretrained weights (Li et al.
           2018, arXiv:1802.01483). As in PaddleHub the new head is left alone; the paper's
@@ -146,9 +147,11 @@ class CombinedStrategy(FinetuneStrategy):
             self.optimizer_name,
             self._schedule(request.total_steps),
             rules=variable_rules(
-                request, regularization=self._regularization(), multipliers=multipliers
+                request,
+                regularization=options.as_regularization(self.regularization, self.optimizer_name),
+                multipliers=multipliers,
             ),
-            clip=self._clip(),
+            clip=options.as_clip(self.clip),
             options=self.optimizer_options,
         )
         unfrozen = _blocks(request, self.scheduler["gradual_unfreeze"])
@@ -186,19 +189,6 @@ class CombinedStrategy(FinetuneStrategy):
         if warmup or decay["start_point"] < 1:
             return WarmupLinearDecay(self.learning_rate, total_steps, warmup=warmup, **decay)
         return self.learning_rate
-
-    def _regularization(self) -> Regularization:
-        return Regularization(
-            l2=self.regularization["L2"],
-            l2sp=self.regularization["L2SP"],
-            weight_decay=self.regularization["weight_decay"]
-            or implied_weight_decay(self.optimizer_name),
-        )
-
-    def _clip(self) -> Clip | None:
-        if self.clip["GlobalNorm"]:
-            return Clip("global_norm", self.clip["GlobalNorm"])
-        return Clip("norm", self.clip["Norm"]) if self.clip["Norm"] else None
 
 
 def _blocks(request: PlanRequest, wanted: Mapping[str, Any]) -> Blocks | None:

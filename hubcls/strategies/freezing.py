@@ -74,6 +74,15 @@ def rate_multipliers(blocks: Blocks, factor: float) -> dict[int, float]:
     return {layer: (1.0 / factor) ** (top - block) for layer, block in blocks.items()}
 
 
+def rates_by_group(request: PlanRequest, layer_decay: float) -> dict[int, float]:
+    """`id(layer)` → layer_decay^k for the group k below the head, which has rate 1."""
+    return {
+        id(layer): layer_decay**depth
+        for depth, group in enumerate(reversed(request.body), start=1)
+        for layer in group.layers
+    }
+
+
 def opened_layers(
     request: PlanRequest, *, batch_norm: BatchNormRule, blocks: Blocks | None = None
 ) -> Callable[[int], tuple[keras.layers.Layer, ...]]:

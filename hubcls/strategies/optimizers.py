@@ -76,7 +76,7 @@ _INSTEAD = {
     "clipnorm": 'clip={"Norm": …} of CombinedStrategy',
     "global_clipnorm": 'clip={"GlobalNorm": …} of CombinedStrategy',
     "clipvalue": 'clip={"GlobalNorm": …} of CombinedStrategy',
-    "gradient_accumulation_steps": "a smaller batch_size with a lower learning rate",
+    "gradient_accumulation_steps": "RunConfig(gradient_accumulation=…), on one device",
     "ema_overwrite_frequency": "use_ema=True, which takes over the averages at the end",
     "loss_scale_factor": 'RunConfig(mixed_precision="mixed_float16")',
     "name": "no name",

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from hubcls.errors import ConfigError, UnknownNameError
+from hubcls.strategies.optimizers import implied_weight_decay
+from hubcls.strategies.rules import Clip, Regularization
 
 Options = dict[str, Any]
 
@@ -18,7 +20,7 @@ SCHEDULER: Options = {
     "gradual_unfreeze": {"blocks": 0, "params_layer": None},
     "slanted_triangle": {"cut_fraction": 0.0, "ratio": 32},
 }
-REGULARIZATION: Options = {"L2": 0.0, "L2SP": 0.0, "weight_decay": 0.0}
+REGULARIZATION: Options = {"L1": 0.0, "L2": 0.0, "L2SP": 0.0, "weight_decay": 0.0}
 CLIP: Options = {"GlobalNorm": 0.0, "Norm": 0.0}
 
 
@@ -61,6 +63,23 @@ def check(scheduler: Options, regularization: Options, clip: Options) -> None:
         ]
     if wrong:
         raise ConfigError("the strategy's options are wrong:\n  " + "\n  ".join(wrong))
+
+
+def as_regularization(tree: Options, optimizer_name: str) -> Regularization:
+    """A full tree as a value; the decay that the optimizer's name implies stands in for none."""
+    return Regularization(
+        l1=tree["L1"],
+        l2=tree["L2"],
+        l2sp=tree["L2SP"],
+        weight_decay=tree["weight_decay"] or implied_weight_decay(optimizer_name),
+    )
+
+
+def as_clip(tree: Options) -> Clip | None:
+    """A full tree as a value; None clips nothing."""
+    if tree["GlobalNorm"]:
+        return Clip("global_norm", tree["GlobalNorm"])
+    return Clip("norm", tree["Norm"]) if tree["Norm"] else None
 
 
 def _checked(key: str, value: Any, default: Any) -> Any:

@@ -15,7 +15,7 @@ class RuledUpdates(keras.optimizers.Optimizer):
     """Learning-rate multipliers, regularisation and clipping for any Keras optimizer.
 
     Stands before a Keras optimizer among the bases. Each update clips the gradients, adds
-    L2 and L2-SP to them, shrinks the weights by the decoupled decay, then lets the
+    L1, L2 and L2-SP to them, shrinks the weights by the decoupled decay, then lets the
     optimizer take its step; that is PaddleHub's order. All state, the start weights of
     L2-SP included, lies in `optimizer.variables`, so restoring these resumes exactly.
     """
@@ -41,21 +41,25 @@ class RuledUpdates(keras.optimizers.Optimizer):
             for variable, rule in zip(variables, self._rule_by_index, strict=True)
         ]
 
-    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
-        """Clip the gradients of the whole global batch, then update.
+    def _backend_update_step(
+        self, grads: Sequence[Any], trainable_variables: Any, learning_rate: Any
+    ) -> None:
+        """Clip the gradients of the whole global batch, accumulated ones too, then update.
 
         Keras clips each replica's share before it adds them up, so its result depends on
         the number of devices (keras 3.15).
         """
         if self._clip is not None:
             grads = _clipped(list(grads), self._clip)
-        super().apply(grads, trainable_variables)
+        super()._backend_update_step(grads, trainable_variables, learning_rate)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one variable by its rule; runs on each replica, after the all-reduce."""
         index = self._get_variable_index(variable)
         rule: VariableRule = self._rule_by_index[index]
         rate = keras.ops.cast(learning_rate, variable.dtype) * rule.multiplier
+        if rule.l1:
+            gradient = tf.convert_to_tensor(gradient) + rule.l1 * keras.ops.sign(variable)
         if rule.l2:
             gradient = tf.convert_to_tensor(gradient) + rule.l2 * variable
         if rule.l2sp:

@@ -18,6 +18,7 @@ class VariableRule:
 
     Attributes:
         multiplier: of the learning rate.
+        l1: adds l1 · sign(w) to the gradient.
         l2: adds l2 · w to the gradient.
         l2sp: adds l2sp · (w − w0) to the gradient; w0 is the value at the start.
         weight_decay: takes weight_decay · learning rate · multiplier · w off the weight,
@@ -25,6 +26,7 @@ class VariableRule:
     """
 
     multiplier: float = 1.0
+    l1: float = 0.0
     l2: float = 0.0
     l2sp: float = 0.0
     weight_decay: float = 0.0
@@ -57,14 +59,16 @@ class Clip:
 
 @dataclass(frozen=True)
 class Regularization:
-    """Three ways to keep weights small; biases and normalisation parameters are spared.
+    """Ways to keep weights small; biases and normalisation parameters are spared.
 
     Attributes:
+        l1: on every weight.
         l2: on every weight; with `l2sp`, on the head only.
         l2sp: towards the start, on the pretrained weights.
         weight_decay: decoupled, on every weight.
     """
 
+    l1: float = 0.0
     l2: float = 0.0
     l2sp: float = 0.0
     weight_decay: float = 0.0
@@ -144,6 +148,7 @@ def _weight_rule(
         l2 = 0.0
     return VariableRule(
         multiplier=multiplier,
+        l1=regularization.l1,
         l2=l2,
         l2sp=0.0 if is_head else regularization.l2sp,
         weight_decay=regularization.weight_decay,

@@ -203,6 +203,100 @@ class NoamDecay(keras.optimizers.schedules.LearningRateSchedule):
         return _config(self, "learning_rate", "warmup_steps")
 
 
+class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
+    """Half a cosine up to `learning_rate`, then half a cosine down to almost nothing.
+
+    Smith & Topin 2018, arXiv:1708.07120, section 3, with cosines for its lines; its momentum
+    cycle is left out.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        total_steps: int,
+        *,
+        rise: float = 0.3,
+        start_factor: float = 0.04,
+        end_factor: float = 4e-6,
+    ) -> None:
+        """Check the numbers.
+
+        Args:
+            learning_rate: at the peak.
+            total_steps: of the whole cycle.
+            rise: share of the steps in which the rate rises, in [0, 1).
+            start_factor: the first rate as a share of the peak's, in [0, 1).
+            end_factor: the last one's, in [0, 1).
+
+        Raises:
+            ConfigError: a value is out of range.
+        """
+        _check(
+            learning_rate, total_steps, rise=rise, start_factor=start_factor, end_factor=end_factor
+        )
+        self.learning_rate = learning_rate
+        self.total_steps = total_steps
+        self.rise = rise
+        self.start_factor = start_factor
+        self.end_factor = end_factor
+
+    def __call__(self, step: Any) -> Any:
+        """The rate of the update with number `step`."""
+        t = keras.ops.cast(step, "float32")
+        peak = self.rise * self.total_steps
+        up = _eased(self.start_factor, 1.0, t / max(peak, 1.0))
+        down = _eased(1.0, self.end_factor, (t - peak) / max(self.total_steps - 1 - peak, 1.0))
+        return self.learning_rate * keras.ops.where(t < peak, up, down)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return _config(self, "learning_rate", "total_steps", "rise", "start_factor", "end_factor")
+
+
+class WarmedUp(keras.optimizers.schedules.LearningRateSchedule):
+    """A linear rise to `learning_rate`, and then another schedule from its beginning.
+
+    The rise is that of `WarmupLinearDecay`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float,
+        warmup_steps: int,
+        schedule: keras.optimizers.schedules.LearningRateSchedule,
+    ) -> None:
+        """Check the numbers.
+
+        Args:
+            learning_rate: where the rise ends.
+            warmup_steps: updates of the rise, at least 1.
+            schedule: what follows.
+
+        Raises:
+            ConfigError: a value is out of range.
+        """
+        _check(learning_rate, warmup_steps)
+        self.learning_rate = learning_rate
+        self.warmup_steps = warmup_steps
+        self.schedule = schedule
+
+    def __call__(self, step: Any) -> Any:
+        """The rate of the update with number `step`."""
+        t = keras.ops.cast(step, "float32")
+        after = self.schedule(keras.ops.maximum(t - self.warmup_steps, 0.0))
+        return keras.ops.where(t < self.warmup_steps, _rising(self, t, self.warmup_steps), after)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments."""
+        return _config(self, "learning_rate", "warmup_steps", "schedule")
+
+
+def _eased(start: float, end: float, share: Any) -> Any:
+    """From start to end by half a cosine."""
+    height = 0.5 * (1.0 + keras.ops.cos(math.pi * keras.ops.clip(share, 0.0, 1.0)))
+    return end + (start - end) * height
+
+
 def _rising(schedule: Any, t: Any, rising_steps: int) -> Any:
     return schedule.learning_rate * (t + 1.0) / (rising_steps + 1.0)
 

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 
 from hubcls.classification.predictions import Prediction
+from hubcls.classification.problem import Problem
 from hubcls.datasets.base import Dataset
 from hubcls.errors import CheckpointError, ConfigError
 from hubcls.evaluation.evaluating import Evaluation, evaluate
@@ -26,7 +27,7 @@ from hubcls.progress import progress as progress_bar
 from hubcls.tasks.assembling import Assembly, assemble
 from hubcls.tasks.describing import config_values, finished_line, identity, run_line
 from hubcls.tasks.hooked import HookedTask
-from hubcls.tasks.ingredients import Head, Metrics, gathered, metric_names
+from hubcls.tasks.ingredients import Head, Metrics, check_kind, gathered, metric_names
 from hubcls.tasks.probe_start import start_from_probe
 from hubcls.tasks.repeating import task_section
 from hubcls.tasks.reporting import show_config_and_samples, write_reports
@@ -53,6 +54,8 @@ class ImageClassifierTask(HookedTask):
     PaddleHub's form works too: `feature` from `module.context()`, `feed_list`,
     `data_reader` and `num_classes` in the place of `module` and `dataset`.
     """
+
+    _is_multi_label = False
 
     def __init__(
         self,
@@ -94,10 +97,11 @@ class ImageClassifierTask(HookedTask):
         if not self.config.use_cuda:
             # Before the module's backbone is built on one.
             hide_gpus()
-        self.metrics = metric_names(metrics_choices)
         self.ingredients = gathered(module, dataset, feature, data_reader, num_classes)
+        check_kind(self.ingredients, is_multi_label=self._is_multi_label)
+        self.metrics = metric_names(metrics_choices, self.ingredients.problem)
         self.phase = "train"
-        self._head = Head.checked(hidden_units, dropout, self.metrics)
+        self.head = Head.checked(hidden_units, dropout, self.metrics)
         self._folder = RunFolder(self.config.folder)
         self._advance: Callable[[int], None] = lambda _: None
         self._last_state = RunState(0, 0, 0, {}, 0, 0.0)
@@ -106,13 +110,14 @@ class ImageClassifierTask(HookedTask):
         # The state that they were restored from and no step has been trained on yet.
         self._restored_from: Path | None = None
         self._loaded: tuple[int, Bundle] | None = None
+        self._fitted = self.ingredients.problem  # as the latest evaluation would have it
 
     # What is built on first use
 
     @functools.cached_property
     def _assembly(self) -> Assembly:
         self._fire("build_env_start_event")
-        return assemble(self.ingredients, self.config, self._head)
+        return assemble(self.ingredients, self.config, self.head)
 
     @functools.cached_property
     def visualization(self) -> Visualization:
@@ -190,7 +195,7 @@ class ImageClassifierTask(HookedTask):
                 model,
                 self.ingredients.dataset.split(phase),
                 phase=phase,
-                problem=self.ingredients.problem,
+                problem=self._problem(best=load_best_model),
                 preprocessing=self.ingredients.preprocessing,
                 batch_size=self._assembly.stream.batch_size,
                 metrics=self.metrics,
@@ -235,7 +240,7 @@ class ImageClassifierTask(HookedTask):
                 model,
                 data,
                 preprocessing=self.ingredients.preprocessing,
-                class_names=self._names(label_list),
+                problem=self._problem(best=load_best_model).renamed(label_list),
                 top_k=top_k,
                 batch_size=batch_size or self.config.batch_size,
             )
@@ -271,7 +276,7 @@ class ImageClassifierTask(HookedTask):
     def save_best_model(self) -> Path:
         """Write the current weights as `best_model`, whole or not at all."""
         with averaged_weights(self.classifier):
-            return self._save_bundle(self._folder.best_model, self.classifier)
+            return self._save_bundle(self._folder.best_model, self.classifier, self._fitted)
 
     def save_inference_model(
         self,
@@ -293,7 +298,7 @@ class ImageClassifierTask(HookedTask):
         """
         if model_filename is not None or params_filename is not None:
             logger.warning("model_filename and params_filename have no effect in hubcls")
-        return self._save_bundle(Path(dirname), self._best_bundle().model)
+        return self._save_bundle(Path(dirname), self._best_bundle().model, self._problem(best=True))
 
     # What handlers and the training loop call
 
@@ -318,6 +323,7 @@ class ImageClassifierTask(HookedTask):
     def record(self, evaluation: Evaluation) -> None:
         """Count an evaluation as one of the run: it may be its best, and stop it early."""
         progress = self.progress
+        self._fitted = evaluation.fitted
         scores = {**evaluation.scores, "loss": evaluation.loss}
         epoch = progress.step / progress.steps_per_epoch
         row = {
@@ -359,7 +365,7 @@ class ImageClassifierTask(HookedTask):
         if self._has_weights and (progress.is_finished or progress.step >= progress.total_steps):
             logger.info("%s", finished_line(assembly, self.config))
             return False
-        section = task_section(self, self._head.as_dict())
+        section = task_section(self, self.head.as_dict())
         values = config_values(self.ingredients, assembly, self.config, section)
         self._folder.write_config(values)
         show_config_and_samples(self.visualization, self.ingredients, assembly, values)
@@ -413,9 +419,7 @@ class ImageClassifierTask(HookedTask):
                 "finetune(do_eval=True), or leave early_stopping out"
             )
         if evaluates and not self.ingredients.dataset.has("val"):
-            raise ConfigError(
-                "finetune_and_eval needs a validation split; call finetune() without one"
-            )
+            raise ConfigError("there is no validation split; call finetune() to train without one")
 
     @contextlib.contextmanager
     def _phase(self, phase: str) -> Iterator[None]:
@@ -439,14 +443,9 @@ class ImageClassifierTask(HookedTask):
         with averaged_weights(self.classifier):
             yield self.classifier
 
-    def _names(self, label_list: Sequence[str] | None) -> tuple[str, ...]:
-        names = self.ingredients.problem.class_names
-        if label_list is not None and len(label_list) != len(names):
-            raise ConfigError(
-                f"label_list has {len(label_list)} names for {len(names)} classes: "
-                f"{', '.join(names)}"
-            )
-        return names if label_list is None else tuple(label_list)
+    def _problem(self, *, best: bool) -> Problem:
+        """What logits mean; of the best model, with the thresholds that it was saved with."""
+        return self._best_bundle().problem if best else self.ingredients.problem
 
     def _fitting(self, *, evaluates: bool) -> Fitting:
         assembly = self._assembly
@@ -487,14 +486,14 @@ class ImageClassifierTask(HookedTask):
             self._loaded = (saved_at, load_bundle(self._folder.best_model))
         return self._loaded[1]
 
-    def _save_bundle(self, folder: Path, model: keras.Model) -> Path:
+    def _save_bundle(self, folder: Path, model: keras.Model, problem: Problem) -> Path:
         return save_bundle(
             folder,
             model,
-            problem=self.ingredients.problem,
+            problem=problem,
             preprocessing=self.ingredients.preprocessing,
             module_name=str(self.ingredients.module["name"]),
         )
 
     def _identity(self) -> dict[str, Any]:
-        return identity(self.ingredients, self._assembly, self.config, self._head)
+        return identity(self.ingredients, self._assembly, self.config, self.head)

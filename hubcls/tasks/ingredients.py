@@ -9,9 +9,10 @@ from typing import Any
 import keras
 
 from hubcls.classification.metrics import find_metric
-from hubcls.classification.problem import SingleLabel
+from hubcls.classification.multi_label import MultiLabel
+from hubcls.classification.problem import Problem, SingleLabel
 from hubcls.datasets.base import Dataset
-from hubcls.errors import ConfigError, DataError
+from hubcls.errors import ConfigError
 from hubcls.images.augmenting import Augmentation
 from hubcls.modules.groups import LayerGroup, groups_by_stride
 from hubcls.modules.module import Module, module_of
@@ -51,7 +52,7 @@ class Ingredients:
     augmentation: Augmentation | None
     data_seed: int | None
     dataset: Dataset
-    problem: SingleLabel
+    problem: Problem
     module: Mapping[str, Any]
     sections: Mapping[str, Section] = field(default_factory=dict)
 
@@ -150,17 +151,32 @@ def _check_kinds(module: object, dataset: object) -> None:
         )
 
 
-def metric_names(choices: Metrics | None) -> tuple[str, ...]:
-    """The metrics' names; "default" is accuracy, and none at all decides by the loss.
+def check_kind(ingredients: Ingredients, *, is_multi_label: bool) -> None:
+    """Refuse a data set that another task is for.
+
+    Raises:
+        ConfigError: its images show several classes and should show one, or the reverse.
+    """
+    if ingredients.problem.is_multi_label == is_multi_label:
+        return
+    shown = "one class" if is_multi_label else "several classes"
+    right = "ImageClassifierTask" if is_multi_label else "MultiLabelClassifierTask"
+    raise ConfigError(
+        f"the images of {ingredients.dataset.info.name} show {shown} each: use hubcls.{right}"
+    )
+
+
+def metric_names(choices: Metrics | None, problem: Problem) -> tuple[str, ...]:
+    """The metrics' names; "default" is the problem's, and none at all decides by the loss.
 
     Raises:
         UnknownNameError: a name is in no table.
     """
     if choices == "default":
-        return ("acc",)
+        return (problem.main_metric,)
     names = (choices,) if isinstance(choices, str) else tuple(choices or ("log_loss",))
     for name in names:
-        find_metric(name)
+        find_metric(name, problem)
     return names
 
 
@@ -283,19 +299,14 @@ def _augmentation(
     return reader.augmentation(dataset.info)
 
 
-def _problem(dataset: Dataset, num_classes: int | None) -> SingleLabel:
+def _problem(dataset: Dataset, num_classes: int | None) -> Problem:
     names = dataset.info.class_names
-    if dataset.info.is_multi_label:
-        raise DataError(
-            f"{dataset.info.name} gives several labels an image, "
-            "but ImageClassifierTask decides for one class"
-        )
     if num_classes is not None and num_classes != len(names):
         raise ConfigError(
             f"num_classes={num_classes}, but {dataset.info.name} has {len(names)} classes; "
             "pass num_classes=dataset.num_labels"
         )
-    return SingleLabel(names)
+    return MultiLabel(names) if dataset.info.is_multi_label else SingleLabel(names)
 
 
 def _three(values: tuple[float, ...]) -> tuple[float, float, float]:

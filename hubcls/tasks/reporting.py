@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from hubcls.evaluation.evaluating import Evaluation
 from hubcls.evaluation.report import Report, write_report
 from hubcls.evaluation.visualization import Visualization
@@ -25,11 +27,11 @@ def show_config_and_samples(
     """Put the configuration and the first training images, as the network sees them, up."""
     visualization.text("config", as_table(config), step=assembly.progress.step)
     for images, targets in assembly.stream.batches(assembly.progress.step, 1).take(1):
-        labels = targets.numpy().argmax(axis=1)[:_SAMPLES]
+        names = np.array(ingredients.problem.class_names)
         visualization.images(
             "train/samples",
             images.numpy()[:_SAMPLES],
-            [ingredients.problem.class_names[label] for label in labels],
+            [", ".join(names[target > 0]) for target in targets.numpy()[:_SAMPLES]],
             step=assembly.progress.step,
         )
 
@@ -44,12 +46,13 @@ def write_reports(
     """Write history.csv, report.json, report.png and the final TensorBoard pages."""
     progress = assembly.progress
     for phase, evaluation in results.items():
-        visualization.confusion_matrix(
-            evaluation.confusion,
-            ingredients.problem.class_names,
-            step=progress.step,
-            tag=f"{phase}/confusion_matrix",
-        )
+        if not ingredients.problem.is_multi_label:
+            visualization.confusion_matrix(
+                evaluation.confusion,
+                ingredients.problem.class_names,
+                step=progress.step,
+                tag=f"{phase}/confusion_matrix",
+            )
         for name, value in {"loss": evaluation.loss, **evaluation.scores}.items():
             visualization.scalar(f"{phase}/best_model_{name}", value, progress.step)
     visualization.flush()

@@ -16,6 +16,7 @@ from hubcls.strategies.auto import AutoFinetuneStrategy
 from hubcls.strategies.base import FinetuneStrategy
 
 MIXED_PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
+LOSSES = ("cross_entropy", "focal", "asymmetric")
 DISTRIBUTIONS = ("auto", "one_device", "mirrored")
 
 
@@ -47,9 +48,18 @@ class RunConfig:
         ema: momentum in (0, 1) of a moving average of the weights, which is then what
             is evaluated and kept; None keeps the weights themselves.
         class_weights: weight of each class in the loss, by name; "balanced" weighs
-            inversely to the class's share of the training split.
+            inversely to the class's share of the training split. For one class an image.
+        loss: "cross_entropy", "focal" (Lin et al. 2017, arXiv:1708.02002) or, where images
+            show several classes, "asymmetric" (Ridnik et al. 2021, arXiv:2009.14119).
         label_smoothing: share of the target spread over all classes, in [0, 1)
             (Szegedy et al. 2016, arXiv:1512.00567, section 7).
+        freeze: names of the module's layer groups ("stem", "stage2", …) that do not train,
+            whatever the strategy says.
+        gradient_accumulation: batches whose mean gradient makes one update; updates are so
+            many times rarer, and the last batches of a run that make no full update are lost.
+            For one device.
+        loss_scale: of mixed_float16: "dynamic" looks for the largest that does not overflow;
+            a number stays (PaddleClas' scale_loss).
         max_seconds: end the training cleanly after this long, resumed parts included.
         resume: "auto" goes on with the run found in checkpoint_dir, if there is one;
             True insists on it; False starts over and removes its state.
@@ -74,7 +84,11 @@ class RunConfig:
     early_stopping: int | None = None
     ema: float | None = None
     class_weights: Mapping[str, float] | Literal["balanced"] | None = None
+    loss: Literal["cross_entropy", "focal", "asymmetric"] = "cross_entropy"
     label_smoothing: float = 0.0
+    freeze: tuple[str, ...] = ()
+    gradient_accumulation: int = 1
+    loss_scale: float | Literal["dynamic"] = "dynamic"
     max_seconds: float | None = None
     resume: bool | Literal["auto"] = "auto"
     distribution: Literal["auto", "one_device", "mirrored"] = "auto"
@@ -90,6 +104,7 @@ class RunConfig:
             raise ConfigError("RunConfig is wrong:\n  " + "\n  ".join(wrong))
         if not self.use_pyreader or self.enable_memory_optim:
             logger.warning("use_pyreader and enable_memory_optim have no effect in hubcls")
+        object.__setattr__(self, "freeze", tuple(self.freeze))
         if self.strategy is None:
             object.__setattr__(self, "strategy", AutoFinetuneStrategy())
         folder = self.checkpoint_dir or time.strftime("ckpt_%Y%m%d%H%M%S")
@@ -115,6 +130,7 @@ class RunConfig:
             if field.name != "strategy"
         }
         values["checkpoint_dir"] = str(self.checkpoint_dir)
+        values["freeze"] = list(self.freeze)
         if isinstance(self.class_weights, Mapping):
             values["class_weights"] = dict(self.class_weights)
         values["strategy"] = self.finetune_strategy.describe()
@@ -126,6 +142,7 @@ def _wrong_numbers(config: RunConfig) -> list[str]:
     for name, smallest, may_be_none in (
         ("log_interval", 1, False),
         ("batch_size", 1, False),
+        ("gradient_accumulation", 1, False),
         ("seed", 0, False),
         ("num_epoch", 0, True),
         ("eval_interval", 1, True),
@@ -146,6 +163,10 @@ def _wrong_numbers(config: RunConfig) -> list[str]:
         wrong.append(f"ema must be a momentum between 0 and 1 or None, not {config.ema!r}")
     if config.label_smoothing != 0 and not _is_number_between(config.label_smoothing, 0, 1):
         wrong.append(f"label_smoothing must be in [0, 1), not {config.label_smoothing!r}")
+    if config.loss_scale != "dynamic" and not _is_number_between(
+        config.loss_scale, 0, float("inf")
+    ):
+        wrong.append(f"loss_scale must be 'dynamic' or above 0, not {config.loss_scale!r}")
     if config.max_seconds is not None and not _is_number_between(
         config.max_seconds, 0, float("inf")
     ):
@@ -167,6 +188,7 @@ def _wrong_choices(config: RunConfig) -> list[str]:
     for name, choices in (
         ("mixed_precision", MIXED_PRECISIONS),
         ("distribution", DISTRIBUTIONS),
+        ("loss", LOSSES),
         ("resume", ("auto", True, False)),
     ):
         value = getattr(config, name)
@@ -183,6 +205,8 @@ def _wrong_choices(config: RunConfig) -> list[str]:
             f"strategy must be a FinetuneStrategy such as hubcls.DefaultFinetuneStrategy(), "
             f"not {config.strategy!r}"
         )
+    if isinstance(config.freeze, str) or not all(isinstance(name, str) for name in config.freeze):
+        wrong.append(f"freeze must be names of layer groups in a list, not {config.freeze!r}")
     weights = config.class_weights
     if weights is not None and weights != "balanced" and not isinstance(weights, Mapping):
         wrong.append(

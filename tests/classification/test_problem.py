@@ -65,11 +65,11 @@ def test_a_problem_survives_json():
 
 def test_an_unknown_kind_of_problem_is_refused():
     with pytest.raises(ConfigError, match="single_label"):
-        problem_from_dict({"kind": "regression"})
+        problem_from_dict({"kind": "regression", "class_names": ["a", "b"]})
 
 
 @pytest.mark.parametrize(
-    ("names", "message"), [(("cat",), "two classes"), (("cat", "dog", "cat"), r"\['cat'\]")]
+    ("names", "message"), [(("cat",), "2 or more classes"), (("cat", "dog", "cat"), r"\['cat'\]")]
 )
 def test_class_names_that_cannot_be_told_apart_are_refused(names, message):
     with pytest.raises(ConfigError, match=message):

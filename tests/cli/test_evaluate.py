@@ -31,7 +31,7 @@ def test_json_holds_the_whole_evaluation(evaluate):
     evaluation = json.loads(evaluate("--phase", "train", "--json"))
 
     assert evaluation["phase"] == "train"
-    assert evaluation["scores"] == {"accuracy": 1.0}
+    assert evaluation["scores"] == {"accuracy": 1.0, "f1": 1.0}
     assert sum(map(sum, evaluation["confusion"])) == evaluation["num_examples"]
 
 

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 import hubcls
+from hubcls.classification.problem import SingleLabel
 from hubcls.cli import train
 from hubcls.cli.configs import config_of
 from hubcls.cli.main import main
@@ -136,6 +137,7 @@ def test_the_summary_has_scores_and_places(tmp_path):
         confusion=np.zeros((2, 2), np.int64),
         seconds=1.0,
         images_per_second=300.0,
+        fitted=SingleLabel(("dark", "light")),
     )
 
     text = train.summary({"val": evaluation}, tmp_path)

@@ -114,7 +114,12 @@ def test_all_wrong_splits_are_reported_at_once():
     with pytest.raises(DataError) as raised:
         Dataset(DatasetInfo("animals", ("cat", "cat")), splits)
 
-    for part in ("'cat' stands for", "train split are 0 … 2", "val split are -1", "no examples"):
+    for part in (
+        "'cat' stands for",
+        "train split has labels 0 … 2",
+        "val split has labels -1",
+        "no examples",
+    ):
         assert part in str(raised.value)
 
 

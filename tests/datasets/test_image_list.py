@@ -144,10 +144,10 @@ def test_every_bad_line_of_every_list_is_reported_at_once(lists):
     assert "5 line(s)" in message
     for place, reason in (
         ("train_list.txt:13", "is not a path"),
-        ("train_list.txt:14", "'rose' is not a whole number"),
+        ("train_list.txt:14", "'rose' is neither a whole number"),
         ("train_list.txt:15", "label 2 is out of range"),
         ("train_list.txt:16", "no such file"),
-        ("test_list.txt:5", "'-1' is not a whole number"),
+        ("test_list.txt:5", "'-1' is neither a whole number"),
     ):
         (line,) = [line for line in message.splitlines() if f"{place}:" in line]
         assert reason in line

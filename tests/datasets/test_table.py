@@ -80,7 +80,7 @@ def test_the_order_of_the_classes_can_be_given(rows, tmp_path):
 def test_missing_columns_are_named_with_those_there(tmp_path):
     path = write_csv(tmp_path / "a.csv", [], header=("file", "label"))
 
-    with pytest.raises(DataError, match=r"lacks the column\(s\) image; it has: file, label"):
+    with pytest.raises(DataError, match=r"has the columns file, label\.\n  Name them image, label"):
         ImageTable(path)
 
 

@@ -45,6 +45,7 @@ def make_evaluation():
             confusion=confusion(logits, labels, problem),
             seconds=2.0,
             images_per_second=num_examples / 2.0,
+            fitted=problem,
         )
 
     return make

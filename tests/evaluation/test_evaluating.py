@@ -15,6 +15,7 @@ def run(classifier, dataset, preprocessing):
 
     def run_with(model=classifier, split=None, **changes):
         arguments = {"problem": CLASSES, "preprocessing": preprocessing, "batch_size": 8}
+        arguments["metrics"] = ("accuracy",)
         chosen = dataset.split("test") if split is None else split
         return evaluate(model, chosen, **{**arguments, **changes})
 

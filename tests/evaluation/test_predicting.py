@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hubcls.classification.problem import SingleLabel
 from hubcls.errors import ConfigError, DataError, UnreadableImagesError
 from hubcls.evaluation.predicting import listed_images, predict
 
@@ -29,7 +30,7 @@ def paths(tmp_path, pictures):
 def name(classifier, preprocessing):
     def predict_with(images, **changes):
         return predict(
-            classifier, images, preprocessing=preprocessing, class_names=NAMES, **changes
+            classifier, images, preprocessing=preprocessing, problem=SingleLabel(NAMES), **changes
         )
 
     return predict_with

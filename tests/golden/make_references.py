@@ -89,7 +89,7 @@ def report(name, answer):
     """One line about a case, and warnings about answers that would prove little."""
     spreads = {"logits": answer.logits.std()}
     spreads |= {f"stage {place}": std for place, (_, std) in enumerate(answer.stages)}
-    stds = list(spreads.values())[1:] or [np.nan]
+    stds = list(spreads.values())[1:]
     print(
         f"{name}: std of logits {spreads['logits']:.3g}, of stages {min(stds):.3g} to "
         f"{max(stds):.3g}; moved {answer.mirrored:.2g} by mirroring, "

@@ -8,9 +8,8 @@ import logging
 import sys
 import warnings
 
-import numpy as np
 from recipes import drawn_weight, is_drawn
-from statistics_of_stages import flatten, statistics, sub_modules
+from statistics_of_stages import Recorder, flatten
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Paddle misses a compiler cache on import
@@ -27,28 +26,19 @@ class Network:
     def __init__(self, case):
         self._model = build(case.model, **case.arguments)
         self.shapes = _draw(self._model, gain=case.gain)
-        self._stages = {}
-        layers = sub_modules(dict(self._model.named_sublayers()), case.stages)
-        for stage, layer in layers.items():
-            layer.register_forward_post_hook(self._recorder(stage))
+        layers = dict(self._model.named_sublayers())
+        self._recorder = Recorder(case.stages, layers, behind="register_forward_post_hook")
 
     @paddle.no_grad()
     def run(self, pixels, dtype):
-        """The outputs for one image [H, W, 3], and by stage the statistics of each call."""
-        self._stages.clear()
+        """The outputs for one image [H, W, 3], and the stages' statistics [S, 2]."""
+        self._recorder.forget()
         paddle.set_default_dtype(dtype)
         # Layer.to would turn index tables into floats as well.
         self._model._to_impl(dtype=dtype, floating_only=True)
         inputs = paddle.to_tensor(pixels.transpose(2, 0, 1)[None].astype(dtype))
         outputs = [output.numpy() for output in flatten(self._model(inputs))]
-        return outputs, dict(self._stages)
-
-    def _recorder(self, stage):
-        def record(_layer, _inputs, output):
-            values = statistics([np.asarray(tensor) for tensor in flatten(output)])
-            self._stages.setdefault(stage, []).append(values)
-
-        return record
+        return outputs, self._recorder.statistics()
 
 
 def build(name, **arguments):

@@ -31,7 +31,7 @@ class Case:
         library: who computes the reference.
         model: its name there.
         size: height and width of the input.
-        stages: sub-modules whose outputs' statistics are recorded.
+        stages: what our stages are there, for statistics: sub-modules' outputs or inputs.
         arguments: for the model's constructor.
         gain: factor on all weights of two and more axes.
         keys: name of the table of the checkpoint's keys, the model's if None.
@@ -43,7 +43,7 @@ class Case:
     library: str
     model: str
     size: tuple[int, int]
-    stages: tuple[str, ...] = ()
+    stages: tuple[str | list[str], ...]
     arguments: dict[str, Any] = field(default_factory=dict)
     gain: float = 1.0
     keys: str | None = None
@@ -65,7 +65,7 @@ class Answer:
 
     Attributes:
         logits: float64 [classes].
-        stages: float64 [S, 2], mean and standard deviation of each stage's output.
+        stages: float64 [S, 2], mean and standard deviation of each stage's tensors.
         shapes: of the weights that were drawn, by key.
         dtype: of the arithmetic.
         mirrored: how far the mirrored image moves the logits, in units of their spread:
@@ -86,7 +86,7 @@ def read_recipe(path):
     rows = yaml.safe_load(path.read_text(encoding="utf-8"))["cases"]
     cases = {}
     for row in rows:
-        case = Case(**{**row, "size": tuple(row["size"]), "stages": tuple(row.get("stages", ()))})
+        case = Case(**{**row, "size": tuple(row["size"]), "stages": tuple(row["stages"])})
         if case.library not in COMPUTERS:
             raise ValueError(f"{path}: {case.name}: library must be one of {sorted(COMPUTERS)}")
         if case.name in cases:
@@ -123,15 +123,15 @@ def compute(case):
 def ask(case, image):
     """The answer to an image in float64, or in float32 where a layer knows no other."""
     network = importlib.import_module(COMPUTERS[case.library][0]).Network(case)
-    quick, stages = run(network, image, "float32", case.stages)
+    quick, stages = run(network, image, "float32")
     dtype, rounding = "float32", None
     try:
-        logits, stages = run(network, image, "float64", case.stages)
+        logits, stages = run(network, image, "float64")
         dtype, rounding = "float64", np.abs(logits - quick).max() / logits.std()
     except (TypeError, ValueError, RuntimeError) as error:
         print(f"WARNING {case.name}: float32 only, for float64 fails: {error!r:.200}")
         logits = quick
-    mirrored, _ = run(network, image[:, ::-1], dtype, case.stages)
+    mirrored, _ = run(network, image[:, ::-1], dtype)
     return Answer(
         logits=logits,
         stages=stages,
@@ -142,15 +142,12 @@ def ask(case, image):
     )
 
 
-def run(network, image, dtype, stages):
+def run(network, image, dtype):
     """Logits [classes] and statistics of the stages [S, 2] for one image, as float64."""
-    outputs, calls = network.run(image, dtype)
-    wrong = {stage: len(calls.get(stage, [])) for stage in stages if len(calls.get(stage, [])) != 1}
-    if wrong:
-        raise LookupError(f"stages must run exactly once, these run as often as said: {wrong}")
+    outputs, stages = network.run(image, dtype)
     # What follows the first output are auxiliary heads' logits.
     [logits] = np.asarray(outputs[0], np.float64)
-    return logits, np.array([calls[stage][0] for stage in stages]).reshape(-1, 2)
+    return logits, stages
 
 
 def pixels(size, *, mean, std, channel_order):

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import pytest
 from parity_cases import cases, shapes_of
-from parity_measuring import TOLERANCE, measured
+from parity_measuring import TOLERANCE, TOLERANCE_OF_STAGES, measured
 
 from hubcls.modules import finding
 
@@ -31,7 +31,9 @@ def test_logits_are_those_of_the_reference(family, case, tmp_path):
     found = measured(family, case, tmp_path)
 
     assert found.difference < TOLERANCE
-    np.testing.assert_allclose(found.stages, found.golden_stages, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        found.stages, found.golden_stages, rtol=TOLERANCE_OF_STAGES, atol=TOLERANCE_OF_STAGES
+    )
     spec = finding.spec(case.module)
     if case.publisher == spec.weights.publisher:
         assert found.counts == (spec.num_features, spec.num_parameters)

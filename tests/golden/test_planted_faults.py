@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 from parity_cases import cases
-from parity_measuring import TOLERANCE, measured
+from parity_measuring import TOLERANCE, TOLERANCE_OF_STAGES, measured
 
+from hubcls.backbones import vision_transformer
 from hubcls.modules import finding
 from hubcls.weights import layouts
 
@@ -48,6 +49,16 @@ def test_a_swapped_axis_shows(monkeypatch, tmp_path):
     found = measured(*CASES["squeezenet1_1_imagenet/torchvision"], tmp_path)
 
     assert found.difference > 10 * TOLERANCE
+
+
+def test_a_stage_that_ends_a_block_too_soon_shows(monkeypatch, tmp_path):
+    quarters = [range(2), range(2, 6), range(6, 9), range(9, 12)]
+    monkeypatch.setattr(vision_transformer, "quarters", lambda _depth: quarters)
+
+    found = measured(*CASES["deit_tiny_patch16_224_imagenet/timm"], tmp_path)
+
+    assert found.difference < TOLERANCE
+    assert np.abs(found.stages - found.golden_stages).max() > 10 * TOLERANCE_OF_STAGES
 
 
 def plant(monkeypatch, changes):

@@ -4,7 +4,7 @@ import timm
 import torch
 import torchvision
 from recipes import drawn_weight, is_drawn
-from statistics_of_stages import flatten, statistics, sub_modules
+from statistics_of_stages import Recorder, flatten
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 BUILDERS = {
@@ -26,26 +26,17 @@ class Network:
         torch.set_num_threads(2)
         self._model = BUILDERS[case.library](case.model, **case.arguments).eval()
         self.shapes = _draw(self._model, gain=case.gain)
-        self._stages = {}
-        modules = sub_modules(dict(self._model.named_modules()), case.stages)
-        for stage, module in modules.items():
-            module.register_forward_hook(self._recorder(stage))
+        modules = dict(self._model.named_modules())
+        self._recorder = Recorder(case.stages, modules, behind="register_forward_hook")
 
     @torch.inference_mode()
     def run(self, pixels, dtype):
-        """The outputs for one image [H, W, 3], and by stage the statistics of each call."""
-        self._stages.clear()
+        """The outputs for one image [H, W, 3], and the stages' statistics [S, 2]."""
+        self._recorder.forget()
         model = self._model.to(DTYPES[dtype])
         inputs = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy()).to(DTYPES[dtype])
         outputs = [output.numpy() for output in flatten(model(inputs))]
-        return outputs, dict(self._stages)
-
-    def _recorder(self, stage):
-        def record(_module, _inputs, output):
-            values = statistics([tensor.numpy() for tensor in flatten(output)])
-            self._stages.setdefault(stage, []).append(values)
-
-        return record
+        return outputs, self._recorder.statistics()
 
 
 @torch.no_grad()

@@ -204,9 +204,11 @@ def test_the_first_metric_decides(make_task):
     }  # fmt: skip
 
 
-def test_an_unknown_metric_names_the_nearest():
+def test_an_unknown_metric_names_the_nearest(backbone, dataset):
     with pytest.raises(UnknownNameError, match="accuracy"):
-        hubcls.ImageClassifierTask(metrics_choices=["acuracy"])
+        hubcls.ImageClassifierTask(
+            feature=backbone.output, dataset=dataset, metrics_choices=["acuracy"]
+        )
 
 
 def test_a_task_without_data_says_what_is_missing(backbone):
