@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_predict(verbs)
     _add_modules(verbs)
     _add_datasets(verbs)
+    _add_convert_config(verbs)
     return parser
 
 
@@ -257,3 +258,9 @@ def _add_datasets(verbs: Any) -> None:
     show.add_argument("name")
     prepare = _verb(actions, "prepare", "fetch a data set and check its images")
     prepare.add_argument("name")
+
+
+def _add_convert_config(verbs: Any) -> None:
+    parser = _verb(verbs, "convert-config", "rewrite a PaddleClas configuration as one of ours")
+    parser.add_argument("file", metavar="PADDLECLAS.yaml")
+    parser.add_argument("--out", metavar="FILE", help="write there; default: print")

@@ -61,7 +61,7 @@ def read_tree(path: Path | None, changes: Iterable[Change] = ()) -> yaml.Mapping
         ConfigError: the file cannot be read or is no mapping, or a change leads into a
             value that has no keys; lists all such changes.
     """
-    tree = _mapping() if path is None else _read(path)
+    tree = _mapping() if path is None else read_file(path)
     problems = [problem for one in changes if (problem := _apply(tree, one))]
     if problems:
         raise ConfigError("\n".join(problems))
@@ -78,7 +78,12 @@ def is_null(node: yaml.Node) -> bool:
     return node.tag == "tag:yaml.org,2002:null"
 
 
-def _read(path: Path) -> yaml.MappingNode:
+def read_file(path: Path) -> yaml.MappingNode:
+    """The node tree of a YAML file that is a mapping; an empty one where it is empty.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no such mapping.
+    """
     try:
         text = path.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
