@@ -413,9 +413,7 @@ class ImageClassifierTask(HookedTask):
                 "finetune(do_eval=True), or leave early_stopping out"
             )
         if evaluates and not self.ingredients.dataset.has("val"):
-            raise ConfigError(
-                "finetune_and_eval needs a validation split; call finetune() without one"
-            )
+            raise ConfigError("there is no validation split; call finetune() to train without one")
 
     @contextlib.contextmanager
     def _phase(self, phase: str) -> Iterator[None]:
