@@ -66,6 +66,19 @@ def head_layer_names(model: keras.Model) -> tuple[str, ...]:
     return tuple(layer.name for layer in model.layers if _HEAD_NAMES.fullmatch(layer.name))
 
 
+def head_input(model: keras.Model) -> keras.KerasTensor:
+    """What the head sees: the backbone's pooled features [B, C].
+
+    Raises:
+        ConfigError: `build_classifier` has not made the model's head.
+    """
+    names = head_layer_names(model)
+    if LOGITS_NAME not in names:
+        raise ConfigError(f"{model.name} has no head with a layer called {LOGITS_NAME!r}")
+    first = model.get_layer(names[0])
+    return first.output if first.name == "head_pool" else first.input
+
+
 def is_linear_head(model: keras.Model) -> bool:
     """Whether the logits are a linear function of the backbone's (pooled) features."""
     names = head_layer_names(model)

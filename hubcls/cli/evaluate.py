@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 
-from hubcls.cli.parsing import given
+from hubcls.cli.configs import config_of
 from hubcls.cli.tables import columns, fields
-from hubcls.datasets.opening import open_dataset
+from hubcls.config.building import Config
 from hubcls.evaluation.evaluating import Evaluation
 from hubcls.serving.predictor import load
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Print the scores, and a line for each class."""
+    config = config_of(arguments)
     predictor = load(arguments.checkpoint)
-    dataset = open_dataset(arguments.dataset, **given(arguments, ["on_error"]))
     evaluation = predictor.evaluate(
-        dataset,
+        config.open_dataset(),
         arguments.phase,
-        **given(arguments, ["batch_size", "metrics"]),
+        metrics=_metrics(config),
+        batch_size=config.run.batch_size,
     )
     if arguments.json:
         print(json.dumps(evaluation.as_dict(), allow_nan=False))
     else:
         print(_report(evaluation))
+
+
+def _metrics(config: Config) -> Sequence[str] | None:
+    wanted = config.calls["task"].arguments.get("metrics_choices") or "default"
+    if isinstance(wanted, str):
+        return None if wanted == "default" else [wanted]
+    return list(wanted)
 
 
 def _report(evaluation: Evaluation) -> str:

@@ -7,18 +7,9 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from hubcls.config.tables import DEFAULT_MODULE, SHORT_STRATEGIES
 from hubcls.version import __version__
 
-STRATEGIES = (
-    "auto",
-    "default",
-    "default_finetune",
-    "adam_weight_decay",
-    "l2sp",
-    "scheduled",
-    "ulmfit",
-)
-DEFAULT_MODULE = "efficientnet_lite0_imagenet"
 DATASET_HELP = (
     "a name from `hubcls datasets list`, a folder with one sub-folder a class, "
     "a CSV table (.csv) or a list file (.txt)"
@@ -42,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_predict(verbs)
     _add_modules(verbs)
     _add_datasets(verbs)
+    _add_convert_config(verbs)
     return parser
 
 
@@ -63,9 +55,16 @@ def _verb(verbs: Any, name: str, summary: str, **options: Any) -> argparse.Argum
 
 def _add_train(verbs: Any) -> None:
     parser = _verb(verbs, "train", "fine-tune a module on a data set, and measure the result")
+    _add_config(parser)
+    parser.add_argument(
+        "--print-config",
+        action="store_true",
+        default=False,
+        help="print the full config that would run, every default included, and end",
+    )
     what = parser.add_argument_group("what is trained on what")
-    what.add_argument("--module", default=DEFAULT_MODULE, help="default: %(default)s")
-    what.add_argument("--dataset", required=True, help=DATASET_HELP)
+    what.add_argument("--module", help=f"default: {DEFAULT_MODULE}")
+    what.add_argument("--dataset", help=DATASET_HELP)
     what.add_argument("--train-examples", type=int, metavar="N", help="train on N of them only")
     what.add_argument("--input-size", type=int, metavar="PIXELS", help="default: the module's")
     what.add_argument("--weights", help="imagenet (default), none, or a file")
@@ -80,9 +79,22 @@ def _add_train(verbs: Any) -> None:
     _add_devices(parser)
 
 
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-c", "--config", metavar="FILE", help="a YAML config; flags win over it (docs/configs.md)"
+    )
+    parser.add_argument(
+        "-o",
+        "--override",
+        action="append",
+        metavar="SECTION.KEY=VALUE",
+        help="another value than the config's; may be repeated",
+    )
+
+
 def _add_strategy(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how the weights are tuned")
-    how.add_argument("--strategy", choices=STRATEGIES, help="default: auto")
+    how.add_argument("--strategy", choices=sorted(SHORT_STRATEGIES), help="default: auto")
     how.add_argument("--learning-rate", type=float, metavar="RATE", help="default: the strategy's")
     how.add_argument("--num-epoch", type=int, metavar="N", help="default: the strategy's")
     how.add_argument("--batch-size", type=int, metavar="N", help="per device; default: 32")
@@ -146,9 +158,12 @@ def _add_checkpoint(parser: argparse.ArgumentParser) -> None:
 def _add_eval(verbs: Any) -> None:
     parser = _verb(verbs, "eval", "measure a fine-tuned classifier on a data set")
     _add_checkpoint(parser)
-    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
+    _add_config(parser)
+    parser.add_argument("--dataset", help=DATASET_HELP)
     parser.add_argument("--phase", choices=("train", "val", "test"), default="test")
-    parser.add_argument("--metrics", nargs="+", metavar="NAME", help="default: accuracy and F1")
+    parser.add_argument(
+        "--metrics", nargs="+", metavar="NAME", help="default: the config's, or accuracy and F1"
+    )
     parser.add_argument("--batch-size", type=int, metavar="N")
     parser.add_argument("--on-error", choices=("raise", "exclude"))
     parser.add_argument("--json", action="store_true", default=False, help="print JSON")
@@ -156,13 +171,26 @@ def _add_eval(verbs: Any) -> None:
 
 def _add_predict(verbs: Any) -> None:
     parser = _verb(verbs, "predict", "name what is on images, with probabilities")
-    parser.add_argument("images", nargs="+", metavar="IMAGE_OR_FOLDER")
+    parser.add_argument("images", nargs="*", default=[], metavar="IMAGE_OR_FOLDER")
+    parser.add_argument(
+        "-i",
+        "--input",
+        nargs="+",
+        default=[],
+        metavar="IMAGE_OR_FOLDER",
+        help="the same, as an option",
+    )
     _add_checkpoint(parser)
     parser.add_argument("--top-k", type=int, default=5, metavar="K", help="default: %(default)s")
     parser.add_argument("--batch-size", type=int, metavar="N")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", default=False, help="one JSON object a line")
     form.add_argument("--csv", action="store_true", default=False, help="one row a class")
+    parser.add_argument(
+        "--save-features",
+        metavar="FILE.npz",
+        help="also write the backbone's pooled features, one row an image, with the paths",
+    )
 
 
 def _add_modules(verbs: Any) -> None:
@@ -230,3 +258,9 @@ def _add_datasets(verbs: Any) -> None:
     show.add_argument("name")
     prepare = _verb(actions, "prepare", "fetch a data set and check its images")
     prepare.add_argument("name")
+
+
+def _add_convert_config(verbs: Any) -> None:
+    parser = _verb(verbs, "convert-config", "rewrite a PaddleClas configuration as one of ours")
+    parser.add_argument("file", metavar="PADDLECLAS.yaml")
+    parser.add_argument("--out", metavar="FILE", help="write there; default: print")

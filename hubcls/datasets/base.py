@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
+import inspect
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -183,6 +184,14 @@ class Dataset:
     """
 
     info: DatasetInfo
+    _call: tuple[tuple[Any, ...], dict[str, Any]]
+    _train_examples: tuple[int, int] | None = None
+
+    def __new__(cls: type[Self], *arguments: Any, **named: Any) -> Self:
+        """Remember how the data set was made, for `arguments`."""
+        made = super().__new__(cls)
+        made._call = (arguments, named)
+        return made
 
     def __init__(
         self,
@@ -248,12 +257,25 @@ class Dataset:
                 f"{self.info.name} has, not {count!r}"
             )
         chosen = copy.copy(self)
+        chosen._train_examples = (count, seed)
         subset = train.subset(stratified_subset(strata(train.labels), count, seed=seed))
         chosen._splits = {**self._splits, "train": subset}
         chosen.info = dataclasses.replace(
             self.info, num_examples={**self.info.num_examples, "train": count}
         )
         return chosen
+
+    def arguments(self) -> dict[str, Any]:
+        """Every argument that the data set's class was called with, defaults included."""
+        positional, named = self._call
+        bound = inspect.signature(type(self).__init__).bind(self, *positional, **named)
+        bound.apply_defaults()
+        return dict(list(bound.arguments.items())[1:])
+
+    @property
+    def chosen_train_examples(self) -> tuple[int, int] | None:
+        """Count and seed of `with_train_examples`; None where the whole split is there."""
+        return self._train_examples
 
     @property
     def num_labels(self) -> int:

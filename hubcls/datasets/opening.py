@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from hubcls.datasets.finding import names, spec
 from hubcls.datasets.spec import LABEL_FILE, LIST_FILES
 from hubcls.errors import ConfigError, UnknownNameError
 from hubcls.registry import Table
+from hubcls.typed_yaml import plain
 
 _CLASSES = Table(
     "kind of data set",
@@ -25,6 +28,21 @@ _CLASSES = Table(
         ".txt": "hubcls.datasets.image_list:ImageList",
     },
 )
+
+
+@dataclass(frozen=True)
+class Call:
+    """A class that reads data sets, and what it is given.
+
+    Attributes:
+        reader: the class.
+        places: its first arguments: the path, where there is one.
+        arguments: those that follow from what was found there.
+    """
+
+    reader: type[Any]
+    places: tuple[Path, ...] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 def open_dataset(name_or_path: str | Path, **arguments: Any) -> Dataset:
@@ -42,17 +60,62 @@ def open_dataset(name_or_path: str | Path, **arguments: Any) -> Dataset:
         ConfigError: there is no such path, nothing reads such a file, or its class does
             not take an argument.
     """
+    call = call_for(name_or_path)
+    taken = list(inspect.signature(call.reader).parameters)[len(call.places) :]
+    unknown = [name for name in arguments if name not in taken]
+    if unknown:
+        raise ConfigError(
+            f"{call.reader.__name__} does not take {', '.join(unknown)}; "
+            f"it takes {', '.join(taken)}"
+        )
+    dataset: Dataset = call.reader(*call.places, **{**call.arguments, **arguments})
+    return dataset
+
+
+def call_for(name_or_path: str | Path) -> Call:
+    """Which class opens what a name or a path stands for, and with what.
+
+    Raises:
+        UnknownNameError: it is neither; lists the nearest names.
+        ConfigError: there is no such path, or nothing reads such a file.
+    """
     path = Path(name_or_path).expanduser()
     if not path.exists() or name_or_path in names():
-        return _open_row(str(name_or_path), path, **arguments)
+        return _for_row(str(name_or_path), path)
     if path.is_dir():
-        return _open_folder(path, **arguments)
+        return _for_folder(path)
     if path.suffix.lower() in _CLASSES:
-        return _made(path.suffix.lower(), path, **arguments)
+        return Call(_CLASSES[path.suffix.lower()], (path,))
     raise ConfigError(f"{path} is neither a folder nor a .csv, .tsv or .txt file")
 
 
-def _open_row(name: str, path: Path, /, **arguments: Any) -> Dataset:
+def opened_as(dataset: Dataset) -> dict[str, Any]:
+    """What `open_dataset` takes to open a data set again, as plain values; `name` is first.
+
+    Raises:
+        ConfigError: `open_dataset` makes no such data set; says why.
+    """
+    kind = type(dataset)
+    if not kind.__module__.startswith("hubcls.") or kind is Dataset:
+        raise ConfigError(f"{dataset.info.name} is a {kind.__qualname__} made in Python")
+    arguments = dataset.arguments()
+    row = arguments.pop("row", None)
+    name = dataset.info.name
+    if name in names() and row not in (None, spec(name)):
+        raise ConfigError(f"{name} was opened with a catalogue row of its own")
+    if name not in names() or not issubclass(kind, call_for(name).reader):
+        # A file or a folder is the first argument of what reads it.
+        name = str(Path(str(arguments.pop(next(iter(arguments))))).expanduser().absolute())
+    if not issubclass(kind, call_for(name).reader):
+        other = call_for(name).reader.__name__
+        raise ConfigError(f"this {kind.__name__} of {name} would be opened as a {other}")
+    try:
+        return {"name": name, **plain(arguments)}
+    except TypeError as error:
+        raise ConfigError(f"{name} was opened with {error}") from None
+
+
+def _for_row(name: str, path: Path) -> Call:
     try:
         row = spec(name)
     except UnknownNameError:
@@ -62,26 +125,14 @@ def _open_row(name: str, path: Path, /, **arguments: Any) -> Dataset:
             f"{path} does not exist; data sets by name: {', '.join(names())}"
         ) from None
     if row.name in _CLASSES:
-        return _made(row.name, **arguments)
-    return _made("catalogued", **{"row": row, **arguments})
+        return Call(_CLASSES[row.name])
+    return Call(_CLASSES["catalogued"], arguments={"row": row})
 
 
-def _open_folder(path: Path, /, **arguments: Any) -> Dataset:
+def _for_folder(path: Path) -> Call:
     files = {"train_list_file": LIST_FILES["train"], "validate_list_file": LIST_FILES["val"]}
     files |= {"test_list_file": LIST_FILES["test"], "label_list_file": LABEL_FILE}
     present = {key: name for key, name in files.items() if (path / name).is_file()}
     if "train_list_file" not in present:
-        return _made("folder", path, **arguments)
-    return _made("lists", path, **{**present, **arguments})
-
-
-def _made(kind: str, /, *places: Path, **arguments: Any) -> Dataset:
-    reader = _CLASSES[kind]
-    taken = list(inspect.signature(reader).parameters)[len(places) :]
-    unknown = [name for name in arguments if name not in taken]
-    if unknown:
-        raise ConfigError(
-            f"{reader.__name__} does not take {', '.join(unknown)}; it takes {', '.join(taken)}"
-        )
-    dataset: Dataset = reader(*places, **arguments)
-    return dataset
+        return Call(_CLASSES["folder"], (path,))
+    return Call(_CLASSES["lists"], (path,), present)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -38,6 +39,30 @@ def compute_outputs(
     if len(outputs) < count:
         raise ConfigError(f"{count} images were announced, but only {len(outputs)} came")
     return np.asarray(outputs, dtype=np.float32)[:count]
+
+
+def streamed_outputs(
+    model: keras.Model, batches: tf.data.Dataset, count: int, *, title: str
+) -> Iterator[list[npt.NDArray[np.float32]]]:
+    """What a model of several outputs gives, batch after batch; nothing is kept.
+
+    Args:
+        model: on one device; images to tensors [B, …].
+        batches: images [B, H, W, 3], all of one size: the last batch is padded.
+        count: how many images there are without the padding.
+        title: what is done, for the progress bar.
+
+    Yields:
+        For each batch, a list with every output, float32, without the padding.
+    """
+    remaining = count
+    with progress(count, title, "images") as advance:
+        for batch in batches:
+            outputs = model.predict_on_batch(batch)
+            done = min(remaining, len(batch))
+            remaining -= done
+            advance(done)
+            yield [np.asarray(output, dtype=np.float32)[:done] for output in outputs]
 
 
 def batch_size_for(model: keras.Model, batch_size: int) -> int:

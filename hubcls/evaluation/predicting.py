@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import keras
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
+from hubcls.classification.classifier import head_input
 from hubcls.classification.predictions import Prediction, decode
 from hubcls.classification.problem import Problem
 from hubcls.datasets.folder import images_under
 from hubcls.errors import DataError
-from hubcls.evaluation.outputs import batch_size_for, compute_outputs
+from hubcls.evaluation.outputs import batch_size_for, compute_outputs, streamed_outputs
 from hubcls.pipeline.building import image_batches
 from hubcls.preprocessing import Preprocessing
 
@@ -53,10 +55,50 @@ def predict(
     size = batch_size_for(model, min(batch_size, len(listed)))
     batches, count = image_batches(listed, preprocessing, size)
     logits = compute_outputs(model, batches, count, title="predicting")
-    sources = [
-        str(image) if isinstance(image, str | Path) else str(place)
-        for place, image in enumerate(listed)
-    ]
+    return _decoded(logits, problem, top_k, _sources(listed))
+
+
+def predict_in_batches(
+    model: keras.Model,
+    images: Images,
+    *,
+    preprocessing: Preprocessing,
+    problem: Problem,
+    top_k: int = 1,
+    batch_size: int = 32,
+) -> Iterator[tuple[list[Prediction], npt.NDArray[np.float32]]]:
+    """`predict`, batch by batch as they are done, with what the head saw of each image.
+
+    All images are checked before the first batch.
+
+    Args:
+        model: from `build_classifier`, on one device.
+        images: see `listed_images`.
+        preprocessing: how an image becomes the model's input.
+        problem: what the logits mean.
+        top_k: how many classes each prediction lists.
+        batch_size: images at a time.
+
+    Yields:
+        The predictions of a batch, and its images' pooled features, float32 [b, C].
+
+    Raises:
+        DataError: a path leads nowhere, a folder holds no images, or one is unreadable.
+    """
+    listed = listed_images(images)
+    sources = _sources(listed)
+    both = keras.Model(model.input, [head_input(model), model.output])
+    batches, count = image_batches(listed, preprocessing, min(batch_size, max(1, len(listed))))
+    start = 0
+    for features, logits in streamed_outputs(both, batches, count, title="predicting"):
+        names = sources[start : start + len(logits)]
+        start += len(logits)
+        yield _decoded(logits, problem, top_k, names), features
+
+
+def _decoded(
+    logits: npt.NDArray[np.float32], problem: Problem, top_k: int, sources: Sequence[str]
+) -> list[Prediction]:
     return decode(
         problem.probabilities(logits),
         problem.predicted(logits),
@@ -64,6 +106,13 @@ def predict(
         top_k=top_k,
         sources=sources,
     )
+
+
+def _sources(listed: Sequence[OneImage]) -> list[str]:
+    return [
+        str(image) if isinstance(image, str | Path) else str(place)
+        for place, image in enumerate(listed)
+    ]
 
 
 def listed_images(images: Images) -> list[OneImage]:

@@ -65,6 +65,7 @@ class Module:
         spec: everything the catalogue knows.
         preprocessing: what happens to images, at this module's input size.
         weights: None, "imagenet", a publisher or the path of a file.
+        arguments: what the constructor was given, by name, defaults included.
     """
 
     def __init__(
@@ -103,6 +104,17 @@ class Module:
             UnknownNameError: no module has this name.
         """
         _check_one_of(name=name, directory=directory, handle=handle)
+        self.arguments = {
+            "name": name,
+            "directory": directory,
+            "handle": handle,
+            "weights": weights,
+            "input_size": input_size,
+            "version": version,
+            "rule": rule,
+            "signature": signature,
+            "output_key": output_key,
+        }
         if name is not None:
             _check_not_given("a directory or a handle", signature=signature, output_key=output_key)
             self.spec = _for_weights(finding.spec(name), weights, rule)

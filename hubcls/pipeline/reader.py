@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -87,6 +88,12 @@ class ImageClassificationReader:
         _refuse_wrong(self)
         # Wrong sizes, rules and channel orders are refused here.
         Preprocessing(**{"height": 1, "width": 1, **self._stated()})
+
+    def arguments(self) -> dict[str, Any]:
+        """What the constructor was given, by name, defaults included; the data set apart."""
+        names = [*inspect.signature(type(self)).parameters]
+        kept = {name: getattr(self, name) for name in names if name != "dataset"}
+        return {**kept, "augmentation": self._augmentation}
 
     def preprocessing(self, of_module: Preprocessing, info: DatasetInfo) -> Preprocessing:
         """The module's preprocessing with the size, rule and interpolation stated here.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
+import numpy.typing as npt
 
 from hubcls.classification.predictions import Prediction
 from hubcls.datasets.base import Dataset
 from hubcls.errors import BundleError, ConfigError
 from hubcls.evaluation.evaluating import Evaluation, evaluate
-from hubcls.evaluation.predicting import Images, predict
+from hubcls.evaluation.predicting import Images, predict, predict_in_batches
 from hubcls.export.bundle import Bundle, load_bundle
 from hubcls.preprocessing import Preprocessing
 from hubcls.writing import complete_folder
@@ -81,6 +83,32 @@ class Predictor:
             DataError: an image is missing or cannot be read.
         """
         return predict(
+            self.model,
+            images,
+            preprocessing=self.preprocessing,
+            problem=self.bundle.problem,
+            top_k=top_k,
+            batch_size=batch_size,
+        )
+
+    def predict_in_batches(
+        self, images: Images, top_k: int = 1, batch_size: int = 32
+    ) -> Iterator[tuple[list[Prediction], npt.NDArray[np.float32]]]:
+        """`predict`, batch by batch as they are done; for more images than memory holds.
+
+        Args:
+            images: as for `predict`.
+            top_k: how many classes each prediction lists.
+            batch_size: images at a time.
+
+        Yields:
+            The predictions of a batch, in the order given, and the backbone's pooled
+            features of its images, float32 [b, C].
+
+        Raises:
+            DataError: an image is missing or cannot be read; all are checked first.
+        """
+        return predict_in_batches(
             self.model,
             images,
             preprocessing=self.preprocessing,

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 
 from hubcls.errors import ConfigError
+from hubcls.typed_yaml import plain
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def as_json_types(description: Mapping[str, Any]) -> dict[str, Any]:
     values, wrong = {}, []
     for name, value in description.items():
         try:
-            values[name] = _as_json(value)
+            values[name] = plain(value)
         except TypeError as error:
             wrong.append(f"{name}={value!r} holds {error}")
     if wrong:
@@ -226,15 +226,3 @@ def as_json_types(description: Mapping[str, Any]) -> dict[str, Any]:
             "mappings of these, for they are written to config.yaml:\n  " + "\n  ".join(wrong)
         )
     return values
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _as_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_as_json(item) for item in value]
-    if isinstance(value, np.generic):
-        return _as_json(value.item())
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise TypeError(f"a {type(value).__name__}")

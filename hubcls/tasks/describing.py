@@ -7,6 +7,8 @@ from typing import Any
 
 from hubcls.tasks.assembling import Assembly
 from hubcls.tasks.ingredients import Head, Ingredients
+from hubcls.tasks.repeating import Section, as_config, strategy_section
+from hubcls.tasks.run_folder import versions
 from hubcls.training.devices import describe_devices
 from hubcls.training.run_config import RunConfig
 
@@ -51,15 +53,32 @@ def identity(
 
 
 def config_values(
-    ingredients: Ingredients, assembly: Assembly, config: RunConfig, head: Head
+    ingredients: Ingredients, assembly: Assembly, config: RunConfig, task: Section
 ) -> dict[str, Any]:
-    """Every setting of a run, as plain YAML types."""
+    """The config that repeats a run, and the facts of it, as plain YAML types.
+
+    Args:
+        ingredients: module, data set and reader.
+        assembly: what was made of them.
+        config: how the run is done.
+        task: the section of the task.
+    """
+    run = {key: value for key, value in config.as_dict().items() if key != "strategy"}
+    # The folder's run goes on whatever the next one finds in its own.
+    run |= {"num_epoch": assembly.progress.num_epoch, "resume": "auto"}
+    sections = {
+        **ingredients.sections,
+        "strategy": strategy_section(config.finetune_strategy),
+        "run": run,
+        "task": task,
+    }
+    return as_config(sections, _facts(ingredients, assembly))
+
+
+def _facts(ingredients: Ingredients, assembly: Assembly) -> dict[str, Any]:
     info = ingredients.dataset.info
     return {
-        "module": {
-            **ingredients.module,
-            "preprocessing": ingredients.preprocessing.as_dict(),
-        },
+        "module": {**ingredients.module, "preprocessing": ingredients.preprocessing.as_dict()},
         "dataset": {
             "name": info.name,
             "source": info.source,
@@ -68,17 +87,11 @@ def config_values(
             "class_names": list(info.class_names),
             "fingerprint": assembly.stream.split.fingerprint(),
         },
-        "task": {
-            **head.as_dict(),
-            "augmentation": str(ingredients.augmentation),
-            "data_seed": assembly.stream.seed,
-        },
-        "run": {
-            **config.as_dict(),
-            "num_epoch": assembly.progress.num_epoch,
-            "global_batch_size": assembly.stream.batch_size,
-            "dtype_policy": assembly.policy,
-        },
+        "augmentation": str(ingredients.augmentation),
+        "data_seed": assembly.stream.seed,
+        "global_batch_size": assembly.stream.batch_size,
+        "dtype_policy": assembly.policy,
+        "versions": versions(),
     }
 
 

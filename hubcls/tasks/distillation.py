@@ -92,6 +92,11 @@ class DistillationTask(ImageClassifierTask):
         _check_classes(names, self.ingredients.problem.class_names)
         self.ingredients = replace(self.ingredients, lesson=replace(lesson, unlabelled=unlabelled))
 
+    @property
+    def why_not_repeatable(self) -> str:
+        """A config has no section for a teacher."""
+        return "a teacher and unlabelled images were given by a script"
+
 
 def _lesson(teacher: Any, loss: DistillationLoss) -> tuple[Lesson, tuple[str, ...]]:
     """What the teacher teaches, and the names of its classes."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from hubcls.errors import ConfigError
 from hubcls.tasks.handlers import DEFAULTS
-from hubcls.training.hooks import Handler, TaskHooks
+from hubcls.training.hooks import EVENTS, Handler, TaskHooks
 
 
 class HookedTask:
@@ -39,6 +39,17 @@ class HookedTask:
     def hooks_info(self, show_default: bool = False) -> str:
         """All hooks with their sources, as text."""
         return self.hooks.info(show_default=show_default)
+
+    @property
+    def why_not_repeatable(self) -> str:
+        """Why no config can describe this kind of task; empty where one can."""
+        return ""
+
+    @property
+    def has_own_hooks(self) -> bool:
+        """Whether any hook was added, replaced or taken off."""
+        defaults = {event: {"default": handler} for event, handler in DEFAULTS.items()}
+        return any(self.hooks.handlers(event) != defaults.get(event, {}) for event in EVENTS)
 
     def _fire(self, event: str, *arguments: Any) -> None:
         self.hooks.fire(event, self, *arguments)

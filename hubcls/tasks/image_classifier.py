@@ -29,6 +29,7 @@ from hubcls.tasks.describing import config_values, finished_line, identity, run_
 from hubcls.tasks.hooked import HookedTask
 from hubcls.tasks.ingredients import Head, Metrics, check_kind, gathered, metric_names
 from hubcls.tasks.probe_start import start_from_probe
+from hubcls.tasks.repeating import task_section
 from hubcls.tasks.reporting import show_config_and_samples, write_reports
 from hubcls.tasks.run_folder import RunFolder, take_over
 from hubcls.training.checkpoints import restore_weights, save_state
@@ -154,13 +155,12 @@ class ImageClassifierTask(HookedTask):
         if not self._folder.has_best_model:
             # Whatever was taken out (the default hooks, say), something is measured.
             self.save_best_model()
-        phases = [phase for phase in ("val", "test") if self.ingredients.dataset.has(phase)]
+        phases = filter(self.ingredients.dataset.has, ("val", "test"))
         results = {phase: self.eval(phase, load_best_model=True) for phase in phases}
         write_reports(self._folder, self.visualization, self.ingredients, self._assembly, results)
-        folder = self._folder
-        logger.info("best model: %s", folder.best_model)
-        logger.info("report: %s and report.png", folder.folder / "report.json")
-        logger.info("TensorBoard: tensorboard --logdir %s", folder.visualization)
+        logger.info("best model: %s", self._folder.best_model)
+        logger.info("report: %s and report.png", self._folder.folder / "report.json")
+        logger.info("TensorBoard: tensorboard --logdir %s", self._folder.visualization)
         return results
 
     def finetune(self, do_eval: bool = False) -> None:
@@ -365,7 +365,8 @@ class ImageClassifierTask(HookedTask):
         if self._has_weights and (progress.is_finished or progress.step >= progress.total_steps):
             logger.info("%s", finished_line(assembly, self.config))
             return False
-        values = config_values(self.ingredients, assembly, self.config, self.head)
+        section = task_section(self, self.head.as_dict())
+        values = config_values(self.ingredients, assembly, self.config, section)
         self._folder.write_config(values)
         show_config_and_samples(self.visualization, self.ingredients, assembly, values)
         if not self._has_weights:
@@ -418,9 +419,7 @@ class ImageClassifierTask(HookedTask):
                 "finetune(do_eval=True), or leave early_stopping out"
             )
         if evaluates and not self.ingredients.dataset.has("val"):
-            raise ConfigError(
-                "finetune_and_eval needs a validation split; call finetune() without one"
-            )
+            raise ConfigError("there is no validation split; call finetune() to train without one")
 
     @contextlib.contextmanager
     def _phase(self, phase: str) -> Iterator[None]:

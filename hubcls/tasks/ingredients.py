@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import keras
@@ -20,6 +20,7 @@ from hubcls.modules.normalization import InputNormalization
 from hubcls.pipeline.reader import ImageClassificationReader
 from hubcls.preprocessing import Preprocessing
 from hubcls.tasks.lessons import Lesson
+from hubcls.tasks.repeating import Section, dataset_section, module_section, pipeline_section
 
 Metrics = Sequence[str] | str
 
@@ -41,6 +42,7 @@ class Ingredients:
         problem: targets, loss and predictions.
         module: facts of the module for config.yaml and the report.
         lesson: what a teacher has to say; None without one.
+        sections: module, dataset and pipeline as a config has them, or why it cannot.
     """
 
     backbone: keras.Model
@@ -55,6 +57,7 @@ class Ingredients:
     problem: Problem
     module: Mapping[str, Any]
     lesson: Lesson | None = None
+    sections: Mapping[str, Section] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,17 @@ def gathered(
             "ImageClassifierTask needs either module=... or PaddleHub's feature=..., not both"
         )
     if module is not None:
-        return from_module(module, dataset, reader, num_classes)
-    return from_feature(feature, dataset, reader, num_classes)
+        found = from_module(module, dataset, reader, num_classes)
+    else:
+        found = from_feature(feature, dataset, reader, num_classes)
+    sections = {
+        "module": module_section(module),
+        "dataset": dataset_section(dataset),
+        "pipeline": pipeline_section(reader),
+    }
+    if module is not None and found.is_frozen:
+        sections["module"] = "a script froze its backbone"
+    return replace(found, sections=sections)
 
 
 def _check_kinds(module: object, dataset: object) -> None:

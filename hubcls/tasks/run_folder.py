@@ -10,12 +10,12 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-import yaml
 
 from hubcls.errors import CheckpointError
 from hubcls.logs import logger
 from hubcls.training.checkpoints import read_state
 from hubcls.training.run_state import RunProgress
+from hubcls.typed_yaml import dump
 from hubcls.version import __version__
 from hubcls.writing import complete_folder, write_file
 
@@ -67,11 +67,8 @@ class RunFolder:
         return progress
 
     def write_config(self, values: Mapping[str, Any]) -> None:
-        """Write `config.yaml`: every setting of the run, and the versions."""
-        content = yaml.safe_dump(
-            {**values, "versions": versions()}, sort_keys=False, allow_unicode=True
-        )
-        write_file(self.config, content)
+        """Write `config.yaml`: what `hubcls train -c` repeats the run with, and its facts."""
+        write_file(self.config, dump(values))
 
     def remove_run(self) -> None:
         """Delete what a run has left here, for another one to start over."""

@@ -88,6 +88,10 @@ class TaskHooks:
         """The names of an event's handlers, in calling order."""
         return tuple(self._of(event))
 
+    def handlers(self, event: str) -> dict[str, Handler]:
+        """Name → function of an event, in calling order."""
+        return dict(self._of(event))
+
     def info(self, *, show_default: bool = False) -> str:
         """Every hook with the source of its function, as text."""
         lines = []

@@ -57,7 +57,7 @@ def test_an_argument_that_the_data_set_does_not_take_ends_with_2(checkpoint, cap
     code = main([*command, "--on-error", "raise"])
 
     assert code == 2
-    assert "Digits does not take on_error" in capsys.readouterr().err
+    assert "--on-error: dataset (Digits) has no key 'on_error'" in capsys.readouterr().err
 
 
 def test_a_score_that_has_no_value_is_null_in_json(checkpoint, photos, tmp_path, capsys):
@@ -81,3 +81,30 @@ def test_an_unknown_metric_names_the_known_ones(checkpoint, photos, capsys):
 
     assert code == 2
     assert "accuracy" in capsys.readouterr().err
+
+
+def test_a_config_names_the_data_set_and_the_metrics(checkpoint, photos, tmp_path, capsys):
+    path = tmp_path / "x.yaml"
+    path.write_text(f"dataset: {photos}\ntask: {{metrics_choices: [f1, accuracy]}}\n")
+
+    code = main(["eval", "-c", str(path), "--checkpoint", str(checkpoint), "--json"])
+
+    scores = json.loads(capsys.readouterr().out)["scores"]
+    assert code == 0
+    assert list(scores) == ["f1", "accuracy"]
+
+
+def test_flags_win_over_the_config(checkpoint, photos, tmp_path, capsys):
+    path = tmp_path / "x.yaml"
+    path.write_text("dataset: digits\ntask: {metrics_choices: [f1]}\n")
+    command = ["eval", "-c", str(path), "--checkpoint", str(checkpoint), "--json"]
+
+    code = main([*command, "--dataset", str(photos), "--metrics", "accuracy"])
+
+    assert code == 0
+    assert list(json.loads(capsys.readouterr().out)["scores"]) == ["accuracy"]
+
+
+def test_without_a_data_set_eval_says_how_to_name_one(checkpoint, capsys):
+    assert main(["eval", "--checkpoint", str(checkpoint)]) == 2
+    assert "add --dataset" in capsys.readouterr().err

@@ -27,7 +27,7 @@ def test_an_error_of_ours_ends_with_2_and_stands_on_standard_error(capsys):
     assert "Traceback" not in streams.err
 
 
-@pytest.mark.parametrize("arguments", [[], ["trian"], ["train"], ["train", "--dataset"]])
+@pytest.mark.parametrize("arguments", [[], ["trian"], ["train", "--dataset"]])
 def test_a_wrong_command_line_ends_with_2_and_the_usage(arguments, capsys):
     with pytest.raises(SystemExit) as ending:
         main(arguments)

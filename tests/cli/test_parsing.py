@@ -5,8 +5,9 @@ import inspect
 
 import pytest
 
-from hubcls.cli import train
-from hubcls.cli.parsing import DEFAULT_MODULE, STRATEGIES, build_parser, given
+from hubcls.cli.configs import RUN_FLAGS
+from hubcls.cli.parsing import build_parser, given
+from hubcls.config.tables import DEFAULT_MODULE, SHORT_STRATEGIES, STRATEGIES
 from hubcls.modules.finding import names
 from hubcls.training.run_config import RunConfig
 
@@ -51,7 +52,7 @@ def test_switches_turn_on_and_off(flag, name, value):
 def test_every_setting_of_a_run_has_a_flag():
     settings = {field.name for field in dataclasses.fields(RunConfig)}
 
-    assert settings - set(train.RUN_FLAGS) == NOT_ON_THE_COMMAND_LINE
+    assert settings - set(RUN_FLAGS) == NOT_ON_THE_COMMAND_LINE
 
 
 def test_every_run_flag_is_parsed():
@@ -61,19 +62,21 @@ def test_every_run_flag_is_parsed():
         for action in verb._actions
     }
 
-    assert set(train.RUN_FLAGS) <= help_text
+    assert set(RUN_FLAGS) <= help_text
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", SHORT_STRATEGIES)
 def test_every_strategy_takes_a_learning_rate(name):
-    strategy = train.STRATEGIES[name]
+    strategy = STRATEGIES[name]
 
     assert "learning_rate" in inspect.signature(strategy).parameters
     assert strategy(learning_rate=0.5).learning_rate == 0.5
 
 
-def test_the_parser_knows_every_strategy_of_the_table():
-    assert set(STRATEGIES) == set(train.STRATEGIES)
+@pytest.mark.parametrize(("short", "name"), SHORT_STRATEGIES.items())
+def test_a_short_name_stands_for_the_class_of_its_long_one(short, name):
+    assert STRATEGIES[short] is STRATEGIES[name]
+    assert STRATEGIES[short].__name__ == name
 
 
 def test_predict_prints_one_form_at_a_time():

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hubcls.cli.main import main
@@ -71,3 +73,57 @@ def test_a_folder_without_a_classifier_is_named(photos, capsys):
 
     assert code == 2
     assert "BundleError" in capsys.readouterr().err
+
+
+def test_images_may_be_given_by_an_option_too(checkpoint, photos, capsys):
+    image, folder = str(photos / "light" / "9.png"), str(photos / "dark")
+
+    code = main(["predict", image, "-i", folder, "--checkpoint", str(checkpoint)])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert len(lines) == 11
+    assert lines[0].startswith(f"{image}: light")
+
+
+def test_without_images_predict_says_how_to_give_them(checkpoint, capsys):
+    assert main(["predict", "--checkpoint", str(checkpoint)]) == 2
+    assert "hubcls predict IMAGE_OR_FOLDER" in capsys.readouterr().err
+
+
+def test_features_are_saved_with_their_names_in_order(checkpoint, photos, tmp_path, capsys):
+    file = tmp_path / "new" / "features.npz"
+
+    main(["predict", str(photos), "--checkpoint", str(checkpoint), "--batch-size", "3",
+          "--save-features", str(file)])  # fmt: skip
+
+    printed = [line.split(": ")[0] for line in capsys.readouterr().out.splitlines()]
+    with np.load(file) as saved:
+        names, features = saved["names"].tolist(), saved["features"]
+    assert names == printed
+    assert (features.shape, features.dtype) == ((20, 3), np.float32)
+    # The network's features are the mean of each channel, the photos are grey.
+    greys = [10 * n + 155 * ("light" in name) for name in names for n in [int(Path(name).stem)]]
+    np.testing.assert_allclose(features, np.array([greys] * 3).T, atol=1e-3)
+    assert [path.name for path in file.parent.iterdir()] == ["features.npz"]
+
+
+def test_features_of_another_ending_are_refused(checkpoint, photos, tmp_path, capsys):
+    command = ["predict", str(photos), "--checkpoint", str(checkpoint)]
+
+    assert main([*command, "--save-features", str(tmp_path / "features.csv")]) == 2
+    assert "written as .npz" in capsys.readouterr().err
+
+
+def test_an_unreadable_image_leaves_no_half_feature_file(checkpoint, photos, tmp_path, capsys):
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    images = [str(photos / "dark"), str(tmp_path / "bad.png")]
+
+    code = main(["predict", *images, "--checkpoint", str(checkpoint),
+                 "--save-features", str(tmp_path / "features.npz")])  # fmt: skip
+
+    streams = capsys.readouterr()
+    assert code == 2
+    assert "bad.png" in streams.err
+    assert streams.out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.png"]

@@ -2,17 +2,21 @@
 
 import numpy as np
 import pytest
+import yaml
 
 import hubcls
 from hubcls.classification.problem import SingleLabel
 from hubcls.cli import train
+from hubcls.cli.configs import config_of
 from hubcls.cli.main import main
 from hubcls.cli.parsing import build_parser
 from hubcls.evaluation.evaluating import Evaluation
 
 
 def task_of(*flags, dataset="digits"):
-    return train.build_task(build_parser().parse_args(["train", "--dataset", dataset, *flags]))
+    return config_of(
+        build_parser().parse_args(["train", "--dataset", dataset, *flags])
+    ).build_task()
 
 
 def test_flags_reach_the_run_config(tmp_path):
@@ -69,7 +73,7 @@ def test_unreadable_images_cannot_be_left_out_where_there_are_no_files(capsys):
     code = main(["train", "--dataset", "digits", "--on-error", "exclude"])
 
     assert code == 2
-    assert "Digits does not take on_error" in capsys.readouterr().err
+    assert "--on-error: dataset (Digits) has no key 'on_error'" in capsys.readouterr().err
 
 
 def test_wrong_settings_are_all_named_at_once(capsys):
@@ -79,6 +83,48 @@ def test_wrong_settings_are_all_named_at_once(capsys):
     assert code == 2
     assert "batch_size" in message
     assert "label_smoothing" in message
+
+
+def test_without_a_data_set_train_ends_with_2_and_says_how_to_name_one(capsys):
+    assert main(["train"]) == 2
+    assert "add --dataset" in capsys.readouterr().err
+
+
+def test_flags_win_over_overrides_and_these_over_the_file(tmp_path, capsys):
+    path = tmp_path / "x.yaml"
+    path.write_text("dataset: digits\nrun: {batch_size: 8, seed: 1, num_epoch: 2}\n")
+
+    main(["train", "-c", str(path), "-o", "run.seed=5", "-o", "run.batch_size=6",
+          "--batch-size", "4", "--print-config"])  # fmt: skip
+
+    run = yaml.safe_load(capsys.readouterr().out)["run"]
+    assert (run["batch_size"], run["seed"], run["num_epoch"]) == (4, 5, 2)
+
+
+def test_the_printed_config_is_one_that_train_takes(tmp_path, capsys):
+    path = tmp_path / "printed.yaml"
+    main(["train", "--dataset", "digits", "--strategy", "ulmfit", "--print-config"])
+    printed = capsys.readouterr().out
+    path.write_text(printed)
+
+    code = main(["train", "-c", str(path), "--print-config"])
+
+    assert code == 0
+    assert yaml.safe_load(capsys.readouterr().out) == yaml.safe_load(printed)
+
+
+def test_errors_of_file_override_and_flags_come_in_one_message(tmp_path, capsys):
+    path = tmp_path / "x.yaml"
+    path.write_text("dataset: digits\nrun:\n  batchsize: 8\n")
+
+    code = main(["train", "-c", str(path), "-o", "run.sed=5", "--on-error", "raise"])
+
+    message = capsys.readouterr().err
+    assert code == 2
+    assert f"{path}:3: run has no key 'batchsize'; did you mean: batch_size" in message
+    assert "-o run.sed=5: run has no key 'sed'; did you mean: seed" in message
+    assert "--on-error: dataset (Digits) has no key 'on_error'" in message
+    assert "Traceback" not in message
 
 
 def test_the_summary_has_scores_and_places(tmp_path):

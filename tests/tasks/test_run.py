@@ -48,9 +48,9 @@ def test_a_run_leaves_everything_that_the_docs_promise(finished):
         "visualization",
     }  # fmt: skip
     config = yaml.safe_load((folder / "config.yaml").read_text())
-    assert (config["run"]["seed"], config["task"]["data_seed"]) == (0, 0)
-    assert config["run"]["strategy"]["name"] == "AutoFinetuneStrategy"
-    assert config["versions"]["hubcls"] == hubcls.__version__
+    assert (config["run"]["seed"], config["facts"]["data_seed"]) == (0, 0)
+    assert config["strategy"]["name"] == "AutoFinetuneStrategy"
+    assert config["facts"]["versions"]["hubcls"] == hubcls.__version__
     rows = list(csv.DictReader((folder / "history.csv").open()))
     assert [row["step"] for row in rows] == ["0", "6", "12", "18"]
     report = json.loads((folder / "report.json").read_text())

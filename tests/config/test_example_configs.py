@@ -1,0 +1,69 @@
+"""Every config of examples/configs is short, says how it is run, and builds its task."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from hubcls.cli.configs import config_of
+from hubcls.cli.main import main
+from hubcls.cli.parsing import build_parser
+from hubcls.config.building import read_config
+from hubcls.config.reading import override
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CONFIGS = sorted((REPOSITORY / "examples" / "configs").glob("*.yaml"))
+MOST_LINES = 40
+WITHOUT_FILES = ("dataset=photos", "module.weights=null", "module.input_size=64")
+
+
+@pytest.fixture
+def beside_photos(tmp_path, photos, monkeypatch):
+    """A working folder with the data that my_photos.yaml names."""
+    (tmp_path / "photos").symlink_to(photos)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_there_are_configs_and_the_page_lists_them():
+    page = (REPOSITORY / "examples" / "configs" / "README.md").read_text(encoding="utf-8")
+
+    assert len(CONFIGS) >= 4
+    assert [path.name for path in CONFIGS if f"({path.name})" not in page] == []
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_is_short_and_opens_with_its_command(path, monkeypatch):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    monkeypatch.chdir(REPOSITORY)
+
+    arguments = build_parser().parse_args(shlex.split(lines[0].removeprefix("# hubcls ")))
+
+    assert len(lines) <= MOST_LINES
+    assert arguments.verb == "train"
+    assert Path(arguments.config).samefile(path)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_is_right_in_every_line(path, beside_photos):
+    config = config_of(build_parser().parse_args(["train", "-c", str(path)]))
+
+    assert "dataset" in config.calls
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_builds_its_task(path, beside_photos):
+    task = read_config(path, map(override, WITHOUT_FILES)).build_task()
+
+    assert task.ingredients.dataset.num_labels == 2
+    assert task.ingredients.module["name"] == task.ingredients.sections["module"]["name"]
+
+
+@pytest.mark.slow
+def test_the_digits_config_reaches_97_percent(tmp_path, capsys):
+    path = REPOSITORY / "examples" / "configs" / "digits.yaml"
+
+    assert main(["train", "-c", str(path), "--checkpoint-dir", str(tmp_path / "run")]) == 0
+
+    table = [line.split() for line in capsys.readouterr().out.splitlines()]
+    accuracies = {row[0]: float(row[3]) for row in table if row and row[0] in ("val", "test")}
+    assert min(accuracies["val"], accuracies["test"]) >= 0.97
