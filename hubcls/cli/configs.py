@@ -46,6 +46,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "augmentation": ("pipeline", "data_augmentation"),
     "strategy": ("strategy", "name"),
     "learning_rate": ("strategy", "learning_rate"),
+    "task": ("task", "name"),
     "hidden_units": ("task", "hidden_units"),
     "dropout": ("task", "dropout"),
     "metrics": ("task", "metrics_choices"),

@@ -22,6 +22,7 @@ _VERBS = Table(
         "convert-config": "hubcls.cli.convert_config:run",
         "datasets": "hubcls.cli.datasets:run",
         "eval": "hubcls.cli.evaluate:run",
+        "find-lr": "hubcls.cli.find_lr:run",
         "modules": "hubcls.cli.modules:run",
         "predict": "hubcls.cli.predict:run",
         "train": "hubcls.cli.train:run",

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from hubcls.config.tables import DEFAULT_MODULE, SHORT_STRATEGIES
+from hubcls.config.tables import DEFAULT_MODULE, SHORT_STRATEGIES, SHORT_TASKS
 from hubcls.version import __version__
 
 DATASET_HELP = (
@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_modules(verbs)
     _add_datasets(verbs)
     _add_convert_config(verbs)
+    _add_find_lr(verbs)
     return parser
 
 
@@ -62,6 +63,27 @@ def _add_train(verbs: Any) -> None:
         default=False,
         help="print the full config that would run, every default included, and end",
     )
+    _add_parts(parser)
+    _add_strategy(parser)
+    _add_run(parser)
+    _add_devices(parser)
+
+
+def _add_find_lr(verbs: Any) -> None:
+    parser = _verb(verbs, "find-lr", "train a little with a rising learning rate, and suggest one")
+    _add_config(parser)
+    test = parser.add_argument_group("the range test")
+    test.add_argument("--lowest", type=float, metavar="RATE", help="default: 1e-6")
+    test.add_argument("--highest", type=float, metavar="RATE", help="default: 1")
+    test.add_argument("--num-steps", type=int, metavar="N", help="default: 100")
+    test.add_argument("--out", metavar="FILE.png", help="draw the loss over the rate")
+    _add_parts(parser)
+    _add_strategy(parser)
+    _add_run(parser)
+    _add_devices(parser)
+
+
+def _add_parts(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what is trained on what")
     what.add_argument("--module", help=f"default: {DEFAULT_MODULE}")
     what.add_argument("--dataset", help=DATASET_HELP)
@@ -74,9 +96,9 @@ def _add_train(verbs: Any) -> None:
         "--on-error", choices=("raise", "exclude"), help="what to do with unreadable images"
     )
     what.add_argument("--augmentation", action=argparse.BooleanOptionalAction, help="default: on")
-    _add_strategy(parser)
-    _add_run(parser)
-    _add_devices(parser)
+    what.add_argument(
+        "--task", choices=sorted(SHORT_TASKS), help="default: image_classifier, one class an image"
+    )
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

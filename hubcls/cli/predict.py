@@ -31,7 +31,9 @@ def run(arguments: argparse.Namespace) -> None:
     if not images:
         raise ConfigError("which images? hubcls predict IMAGE_OR_FOLDER … --checkpoint FOLDER")
     predictor = load(arguments.checkpoint)
-    form = _as_json if arguments.json else _as_csv if arguments.csv else _as_line
+    shows_several = predictor.bundle.problem.is_multi_label
+    in_words = _as_labels if shows_several else _as_line
+    form = _as_json if arguments.json else _as_csv if arguments.csv else in_words
     with contextlib.ExitStack() as stack:
         save: Append = _nothing
         if hasattr(arguments, "save_features"):
@@ -58,6 +60,12 @@ def _as_json(prediction: Prediction) -> str:
 def _as_line(prediction: Prediction) -> str:
     answers = ", ".join(f"{name} {probability:.4f}" for name, probability in prediction.top)
     return f"{prediction.source}: {answers}\n"
+
+
+def _as_labels(prediction: Prediction) -> str:
+    """Every class that reaches its threshold."""
+    answers = ", ".join(f"{name} {probability:.4f}" for name, probability in prediction.labels)
+    return f"{prediction.source}: {answers or '(none)'}\n"
 
 
 def _as_csv(prediction: Prediction) -> str:

@@ -29,10 +29,11 @@ STRATEGIES = Table(
         for name in (short, of)
     },
 )
+SHORT_TASKS: Mapping[str, str] = {
+    "image_classifier": "ImageClassifierTask",
+    "multi_label": "MultiLabelClassifierTask",
+}
 TASKS = Table(
     "task",
-    {
-        "ImageClassifierTask": "hubcls.tasks.image_classifier:ImageClassifierTask",
-        "MultiLabelClassifierTask": "hubcls.tasks.multi_label_classifier:MultiLabelClassifierTask",
-    },
+    {name: f"hubcls.tasks:{of}" for short, of in SHORT_TASKS.items() for name in (short, of)},
 )

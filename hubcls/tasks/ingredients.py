@@ -164,8 +164,10 @@ def check_kind(ingredients: Ingredients, *, is_multi_label: bool) -> None:
         return
     shown = "one class" if is_multi_label else "several classes"
     right = "ImageClassifierTask" if is_multi_label else "MultiLabelClassifierTask"
+    flag = "image_classifier" if is_multi_label else "multi_label"
     raise ConfigError(
-        f"the images of {ingredients.dataset.info.name} show {shown} each: use hubcls.{right}"
+        f"the images of {ingredients.dataset.info.name} show {shown} each: use hubcls.{right} "
+        f"(in a config task.name={right}, on the command line --task {flag})"
     )
 
 
