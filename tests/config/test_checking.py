@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from hubcls.config.checking import SECTIONS
-from hubcls.config.tables import SHORT_STRATEGIES, STRATEGIES, SHORT_TASKS, TASKS
+from hubcls.config.tables import SHORT_STRATEGIES, SHORT_TASKS, STRATEGIES, TASKS
 from hubcls.typed_yaml import dump
 
 WRONG = """\
