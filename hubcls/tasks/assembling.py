@@ -164,17 +164,27 @@ def _compile(
     classifier.compile(
         optimizer=optimizer,
         loss=ingredients.problem.loss(config.label_smoothing),
-        metrics=ingredients.problem.train_metrics(),
+        # An accuracy against a mixture of classes says little; PaddleClas shows none either.
+        metrics=[] if _mixes_targets(ingredients) else ingredients.problem.train_metrics(),
         # XLA is 6 to 8 times slower for depthwise convolutions on a CPU, and fails under
         # MirroredStrategy.
         jit_compile=False,
     )
 
 
+def _mixes_targets(ingredients: Ingredients) -> bool:
+    return ingredients.augmentation is not None and ingredients.augmentation.mixes_targets
+
+
 def _class_weights(config: RunConfig, ingredients: Ingredients) -> dict[int, float] | None:
     names = ingredients.problem.class_names
     if config.class_weights is None:
         return None
+    if _mixes_targets(ingredients):
+        raise ConfigError(
+            "class_weights weigh an image by its class, but mixup and cutmix give it several; "
+            "leave one of the two out"
+        )
     if config.class_weights == "balanced":
         counts = Counter(ingredients.dataset.split("train").labels.tolist())
         total = sum(counts.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hubcls.images.augmenting import Augmentation
 from hubcls.tasks.assembling import Assembly
 from hubcls.tasks.ingredients import Head, Ingredients
 from hubcls.training.devices import describe_devices
@@ -40,7 +41,7 @@ def identity(
         "classes": list(ingredients.problem.class_names),
         "training_data": assembly.stream.split.fingerprint(),
         "preprocessing": ingredients.preprocessing.as_dict(),
-        "augmentation": str(ingredients.augmentation),
+        "augmentation": _plain(ingredients.augmentation),
         "data_seed": ingredients.data_seed,
         "head": head.as_dict(),
         "global_batch_size": assembly.stream.batch_size,
@@ -69,7 +70,7 @@ def config_values(
         },
         "task": {
             **head.as_dict(),
-            "augmentation": str(ingredients.augmentation),
+            "augmentation": _plain(ingredients.augmentation),
             "data_seed": assembly.stream.seed,
         },
         "run": {
@@ -103,6 +104,10 @@ def finished_line(assembly: Assembly, config: RunConfig) -> str:
         f"the run in {config.folder} is finished at step {assembly.progress.step}{score}. "
         "To train on, raise num_epoch; to start over, pass resume=False or another checkpoint_dir"
     )
+
+
+def _plain(augmentation: Augmentation | None) -> dict[str, Any] | None:
+    return None if augmentation is None else augmentation.as_dict()
 
 
 def as_table(values: Mapping[str, Any]) -> str:
