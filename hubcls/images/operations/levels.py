@@ -103,7 +103,7 @@ def autocontrast(images: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
     is_flat = highest <= lowest
     scale = tf.where(is_flat, tf.ones_like(lowest), 255 / tf.maximum(highest - lowest, 1))
     offset = tf.where(is_flat, tf.zeros_like(lowest), -lowest * scale)
-    # Three numbers against pixels take twice the time of a whole row of them.
+    # Three numbers against pixels take longer than a whole row of them.
     scale, offset = (tf.tile(three, [1, width])[:, tf.newaxis] for three in (scale, offset))
     rows = tf.cast(tf.reshape(images, [-1, height, width * 3]), tf.float64)
     return tf.reshape(tf.cast(rows * scale + offset, tf.uint8), tf.shape(images))

@@ -17,7 +17,7 @@ def warp(images: tf.Tensor, kinds: tf.Tensor, parameters: tf.Tensor) -> tf.Tenso
 
     As `PIL.Image.transform` with AFFINE and NEAREST, in the policies' own code: shears keep
     the upper left corner, rotations the centre. `ImageProjectiveTransformV3` does the same
-    in four times the time, for it works out the place of each channel anew.
+    several times as slowly, for it works out the place of each channel anew.
 
     Args:
         images: uint8 [n, H, W, 3]; n may be 0.
