@@ -24,6 +24,7 @@ _PUBLIC = Table(
     "public name",
     {
         "AdamWeightDecayStrategy": "hubcls.strategies.default:AdamWeightDecayStrategy",
+        "Augmentation": "hubcls.images.augmenting:Augmentation",
         "AutoFinetuneStrategy": "hubcls.strategies.auto:AutoFinetuneStrategy",
         "ClassifierTask": "hubcls.tasks.image_classifier:ImageClassifierTask",
         "CombinedStrategy": "hubcls.strategies.combined:CombinedStrategy",
@@ -49,6 +50,7 @@ _ROOMS = ("dataset", "datasets", "reader")
 
 __all__ = [
     "AdamWeightDecayStrategy",
+    "Augmentation",
     "AutoFinetuneStrategy",
     "ClassifierTask",
     "CombinedStrategy",

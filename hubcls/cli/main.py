@@ -19,6 +19,7 @@ INTERRUPTED = 130
 _VERBS = Table(
     "verb",
     {
+        "augment": "hubcls.cli.augment:run",
         "convert-config": "hubcls.cli.convert_config:run",
         "datasets": "hubcls.cli.datasets:run",
         "eval": "hubcls.cli.evaluate:run",

@@ -35,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_datasets(verbs)
     _add_convert_config(verbs)
     _add_find_lr(verbs)
+    _add_augment(verbs)
     return parser
 
 
@@ -286,3 +287,17 @@ def _add_convert_config(verbs: Any) -> None:
     parser = _verb(verbs, "convert-config", "rewrite a PaddleClas configuration as one of ours")
     parser.add_argument("file", metavar="PADDLECLAS.yaml")
     parser.add_argument("--out", metavar="FILE", help="write there; default: print")
+
+
+def _add_augment(verbs: Any) -> None:
+    parser = _verb(verbs, "augment", "draw what augmentation makes of a data set's images")
+    parser.add_argument("--module", default=DEFAULT_MODULE, help="default: %(default)s")
+    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
+    parser.add_argument("--out", required=True, metavar="FILE", help="a .png, .jpg or .webp")
+    parser.add_argument(
+        "--operations", nargs="+", metavar="NAME", help="such as rand_augment mixup; default: all"
+    )
+    parser.add_argument("--input-size", type=int, metavar="PIXELS", help="default: the module's")
+    parser.add_argument("--num-images", type=int, metavar="N", help="rows; default: 6")
+    parser.add_argument("--seed", type=int, metavar="N", help="other images, other changes")
+    parser.add_argument("--on-error", choices=("raise", "exclude"))

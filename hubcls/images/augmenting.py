@@ -1,15 +1,29 @@
-"""Random crops and flips for training; the same seed gives the same pixels."""
+"""Random crops and flips for training; the same seed gives the same pixels.
+
+These two are done image by image, while a file is decoded, for a crop then decodes little
+more than it keeps. Whatever else is wanted is done batch by batch: `operations/`.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
 from hubcls.errors import ConfigError
 from hubcls.images.graph_decoding import ChooseWindow, cut, decode_window
+from hubcls.images.operations.chance import folded
+from hubcls.images.operations.table import (
+    Batch,
+    Operation,
+    constructed,
+    fields_of,
+    operation,
+    plain_values,
+)
 from hubcls.images.resizing import centred_window, load, resize, stretch
 from hubcls.preprocessing import Preprocessing
 
@@ -27,12 +41,14 @@ class Augmentation:
         min_aspect: least width-to-height ratio of a crop, relative to the network's input
             (to the whole picture where the module stretches pictures).
         max_aspect: greatest such ratio.
+        operations: what is then done to whole batches, in this order.
     """
 
     horizontal_flip: bool = True
     min_area: float = 0.35
     min_aspect: float = 3 / 4
     max_aspect: float = 4 / 3
+    operations: tuple[Operation, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse ranges that hold no crop.
@@ -48,8 +64,41 @@ class Augmentation:
                 "min_aspect must be above 0 and at most max_aspect, "
                 f"not {self.min_aspect!r} and {self.max_aspect!r}"
             )
+        wrong += [
+            f"operations must be operations such as Mixup(), not {given!r}; "
+            "Augmentation.from_dict takes names"
+            for given in self.operations
+            if not hasattr(given, "mixes_targets")
+        ]
         if wrong:
             raise ConfigError("augmentation is wrong:\n  " + "\n  ".join(wrong))
+
+    @property
+    def mixes_targets(self) -> bool:
+        """Whether an image may come to be of several classes in part."""
+        return any(each.mixes_targets for each in self.operations)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every setting as plain YAML types."""
+        operations = [plain_values(each) for each in self.operations]
+        return {**fields_of(self), "operations": operations}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Augmentation:
+        """The inverse of `as_dict`; an operation may also be its name alone.
+
+        Example:
+            >>> Augmentation.from_dict({"operations": ["mixup"]}).operations
+            (Mixup(alpha=0.2, probability=1.0),)
+
+        Raises:
+            UnknownNameError: an operation or an argument is unknown; lists the nearest.
+            ConfigError: a value is out of range.
+        """
+        operations = tuple(operation(each) for each in values.get("operations", ()))
+        arguments = {**values, "operations": operations}
+        made: Augmentation = constructed(cls, arguments, "argument of augmentation")
+        return made
 
 
 def load_augmented(
@@ -106,6 +155,25 @@ def augment(
         augmentation=augmentation,
         seed=seed,
     )
+
+
+def operated(
+    operations: Sequence[Operation], images: tf.Tensor, targets: tf.Tensor, seeds: tf.Tensor
+) -> Batch:
+    """A batch after all of the operations.
+
+    Args:
+        operations: done in this order, each with chance of its own.
+        images: uint8 or float32 [B, H, W, 3], RGB, 0–255.
+        targets: float32 [B, C].
+        seeds: int64 [B, 2], one an image.
+
+    Returns:
+        Images and targets, shapes and dtypes as given.
+    """
+    for place, change in enumerate(operations):
+        images, targets = change(images, targets, folded(seeds, place))
+    return images, targets
 
 
 def random_window(

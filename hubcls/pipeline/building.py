@@ -16,8 +16,9 @@ from PIL import Image
 
 from hubcls.datasets.base import Split
 from hubcls.errors import ConfigError, DataError, UnreadableImagesError
-from hubcls.images.augmenting import Augmentation
+from hubcls.images.augmenting import Augmentation, operated
 from hubcls.images.decoding import ImageFile, RGBArray, inspect, to_rgb_array
+from hubcls.images.operations.table import Operation
 from hubcls.pipeline.sources import FileSource, ImageSource, MixedSource, on_host, source_of
 from hubcls.preprocessing import Preprocessing
 from hubcls.seeding import derived_seed
@@ -90,8 +91,9 @@ class TrainingStream:
             num_steps: how many; the stream may go on into later epochs.
 
         Returns:
-            `num_steps` pairs of images, uint8 [B, height, width, 3], and targets, 1 for
-            every class that an image shows, float32 [B, target_size].
+            `num_steps` pairs of images, uint8 [B, height, width, 3], and targets, float32
+            [B, target_size]: 1 for every class that an image shows where no operation
+            mixes them.
 
         Raises:
             ConfigError: a number is negative.
@@ -101,8 +103,12 @@ class TrainingStream:
                 f"start_step and num_steps must be 0 or more, not {start_step} and {num_steps}"
             )
         first, last = (step * self.batch_size for step in (start_step, start_step + num_steps))
-        examples = _mapped(tf.data.Dataset.range(first, last), self._traced_example)
-        return _finished(examples.batch(self.batch_size, drop_remainder=True))
+        places = tf.data.Dataset.range(first, last)
+        batches = _mapped(places, self._traced_example).batch(self.batch_size, drop_remainder=True)
+        if self._operations:
+            of_batch = places.batch(self.batch_size, drop_remainder=True)
+            batches = _mapped(tf.data.Dataset.zip((batches, of_batch)), self._traced_operations)
+        return _finished(batches)
 
     def _example(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The image and target at a place of the run, counted in images; int64 []."""
@@ -127,6 +133,28 @@ class TrainingStream:
         place = tf.TensorSpec([], tf.int64)
         traced = tf.function(self._example, input_signature=[place], autograph=False)
         return cast("Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]", traced)
+
+    def _operated(
+        self, batch: tuple[tf.Tensor, tf.Tensor], places: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """A batch after the operations; an image's chance is that of its place in the run."""
+        purpose = tf.zeros_like(places) + derived_seed(self.seed, "operations")
+        return operated(self._operations, *batch, tf.stack([purpose, places], axis=1))
+
+    @property
+    def _operations(self) -> tuple[Operation, ...]:
+        return () if self.augmentation is None else self.augmentation.operations
+
+    @functools.cached_property
+    def _traced_operations(self) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+        """`_operated` as a graph that every call of `batches` shares."""
+        size, height, width = self.batch_size, self.preprocessing.height, self.preprocessing.width
+        images = tf.TensorSpec([size, height, width, 3], tf.uint8)
+        targets = tf.TensorSpec([size, self.target_size], tf.float32)
+        places = tf.TensorSpec([size], tf.int64)
+        signature = [(images, targets), places]
+        traced = tf.function(self._operated, input_signature=signature, autograph=False)
+        return cast("Callable[..., tuple[tf.Tensor, tf.Tensor]]", traced)
 
     def _shuffled(self, place: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         epoch_seed = tf.stack([derived_seed(self.seed, "order"), epoch])

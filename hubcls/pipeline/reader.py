@@ -150,7 +150,8 @@ class ImageClassificationReader:
 
         PaddleHub gave normalised float32 [B, 3, H, W]; we give what our networks take,
         uint8 [B, H, W, 3], RGB. The last batch may be smaller. Training images are always
-        shuffled and augmented, each further pass in an order of its own.
+        shuffled and augmented, each further pass in an order of its own; the label of one
+        that is mixed with another is the class with the greater share.
 
         Args:
             batch_size: images in a batch.

@@ -180,8 +180,7 @@ def _compile(
         loss=lesson.loss
         if lesson
         else ingredients.problem.loss(config.loss, config.label_smoothing),
-        # Where a teacher's logits stand among the targets, Keras' metrics would misread them.
-        metrics=[] if lesson else ingredients.problem.train_metrics(),
+        metrics=_train_metrics(ingredients),
         auto_scale_loss=False,  # done above
         # XLA is 6 to 8 times slower for depthwise convolutions on a CPU, and fails under
         # MirroredStrategy.
@@ -198,6 +197,18 @@ def _with_loss_scale(
     return optimizer
 
 
+def _train_metrics(ingredients: Ingredients) -> list[keras.metrics.Metric]:
+    # An accuracy against a mixture of classes says little; PaddleClas shows none either. And
+    # where a teacher's logits stand among the targets, Keras' metrics would misread them.
+    if ingredients.lesson or _mixes_targets(ingredients):
+        return []
+    return ingredients.problem.train_metrics()
+
+
+def _mixes_targets(ingredients: Ingredients) -> bool:
+    return ingredients.augmentation is not None and ingredients.augmentation.mixes_targets
+
+
 def _class_weights(config: RunConfig, ingredients: Ingredients) -> dict[int, float] | None:
     names = ingredients.problem.class_names
     if config.class_weights is None:
@@ -206,6 +217,11 @@ def _class_weights(config: RunConfig, ingredients: Ingredients) -> dict[int, flo
         raise ConfigError(
             "class_weights are for one class an image; where images show several, rare classes "
             'are helped by RunConfig(loss="asymmetric")'
+        )
+    if _mixes_targets(ingredients):
+        raise ConfigError(
+            "class_weights weigh an image by its class, but mixup and cutmix give it several; "
+            "leave one of the two out"
         )
     if config.class_weights == "balanced":
         counts = Counter(ingredients.dataset.split("train").labels.tolist())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hubcls.images.augmenting import Augmentation
 from hubcls.tasks.assembling import Assembly
 from hubcls.tasks.ingredients import Head, Ingredients
 from hubcls.tasks.repeating import Section, as_config, strategy_section
@@ -42,7 +43,7 @@ def identity(
         "classes": list(ingredients.problem.class_names),
         "training_data": assembly.stream.split.fingerprint(),
         "preprocessing": ingredients.preprocessing.as_dict(),
-        "augmentation": str(ingredients.augmentation),
+        "augmentation": _plain(ingredients.augmentation),
         "data_seed": ingredients.data_seed,
         "head": head.as_dict(),
         "lesson": None if ingredients.lesson is None else ingredients.lesson.as_dict(),
@@ -87,7 +88,7 @@ def _facts(ingredients: Ingredients, assembly: Assembly) -> dict[str, Any]:
             "class_names": list(info.class_names),
             "fingerprint": assembly.stream.split.fingerprint(),
         },
-        "augmentation": str(ingredients.augmentation),
+        "augmentation": _plain(ingredients.augmentation),
         "data_seed": assembly.stream.seed,
         "global_batch_size": assembly.stream.batch_size,
         "dtype_policy": assembly.policy,
@@ -117,6 +118,10 @@ def finished_line(assembly: Assembly, config: RunConfig) -> str:
         f"the run in {config.folder} is finished at step {assembly.progress.step}{score}. "
         "To train on, raise num_epoch; to start over, pass resume=False or another checkpoint_dir"
     )
+
+
+def _plain(augmentation: Augmentation | None) -> dict[str, Any] | None:
+    return None if augmentation is None else augmentation.as_dict()
 
 
 def as_table(values: Mapping[str, Any]) -> str:

@@ -1,10 +1,18 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 
-from hubcls.errors import ConfigError
-from hubcls.images.augmenting import Augmentation, augment, load_augmented, random_window
+from hubcls.errors import ConfigError, UnknownNameError
+from hubcls.images.augmenting import (
+    Augmentation,
+    augment,
+    load_augmented,
+    operated,
+    random_window,
+)
 from hubcls.images.decoding import read_with_pillow
+from hubcls.images.operations import ColorJitter, CutMix, Mixup, RandAugment
 from hubcls.images.resizing import resize
 from hubcls.preprocessing import Preprocessing
 
@@ -142,3 +150,47 @@ def test_a_letterboxing_module_trains_on_crops_without_bars():
 def test_wrong_ranges_are_listed_together():
     with pytest.raises(ConfigError, match=r"(?s)min_area.*1\.5.*max_aspect.*0\.1"):
         Augmentation(min_area=1.5, max_aspect=0.1)
+
+
+def test_plain_values_make_the_same_augmentation_again():
+    augmentation = Augmentation(
+        horizontal_flip=False, min_area=0.5, operations=(RandAugment(magnitude=5), Mixup())
+    )
+
+    values = yaml.safe_load(yaml.safe_dump(augmentation.as_dict()))
+
+    assert values["operations"][0] == {
+        "name": "rand_augment",
+        "magnitude": 5,
+        "num_operations": 2,
+    }
+    assert Augmentation.from_dict(values) == augmentation
+
+
+def test_unknown_settings_and_operations_list_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"argument of augmentation.*\n.*min_area"):
+        Augmentation.from_dict({"min_aera": 0.5})
+    with pytest.raises(UnknownNameError, match="mixup"):
+        Augmentation.from_dict({"operations": ["mixupp"]})
+
+
+def test_operations_must_be_operations():
+    with pytest.raises(ConfigError, match="not 'mixup'"):
+        Augmentation(operations=("mixup",))
+
+
+def test_only_mixing_operations_mix_targets():
+    assert Augmentation(operations=(RandAugment(), CutMix())).mixes_targets
+    assert not Augmentation(operations=(RandAugment(),)).mixes_targets
+
+
+def test_operations_follow_one_another_with_chance_of_their_own():
+    images = tf.fill([200, 2, 2, 3], 100.0)
+    seeds = tf.constant([[0, row] for row in range(200)], tf.int64)
+    brighter = ColorJitter(brightness=0.5, contrast=0, saturation=0, hue=0)
+
+    once, _ = operated([brighter], images, tf.zeros([200, 1]), seeds)
+    twice, _ = operated([brighter, brighter], images, tf.zeros([200, 1]), seeds)
+
+    first, both = once.numpy()[:, 0, 0, 0] / 100, twice.numpy()[:, 0, 0, 0] / 100
+    assert abs(np.corrcoef(first, both / first)[0, 1]) < 0.2

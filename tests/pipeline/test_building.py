@@ -7,11 +7,13 @@ from PIL import Image
 
 from hubcls.datasets.base import Split
 from hubcls.errors import ConfigError, DataError, UnreadableImagesError
-from hubcls.images.augmenting import Augmentation
+from hubcls.images.augmenting import Augmentation, operated
 from hubcls.images.decoding import read_with_pillow
+from hubcls.images.operations import OPERATIONS, ColorJitter, Mixup
 from hubcls.images.resizing import resize
 from hubcls.pipeline.building import TrainingStream, evaluation_batches, image_batches
 from hubcls.preprocessing import Preprocessing
+from hubcls.seeding import derived_seed
 
 SMALL = Preprocessing(8, 10)
 
@@ -72,6 +74,46 @@ def test_parallel_batches_hold_what_single_examples_computed_in_turn_do(noise):
     in_turn = [stream._example(tf.constant(place, tf.int64)) for place in range(4, 12)]
     assert np.array_equal(images.reshape(-1, 8, 10, 3), [image for image, _ in in_turn])
     assert np.array_equal(targets.reshape(-1, 3), [target for _, target in in_turn])
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operations_keep_a_stream_exact_wherever_it_is_cut(noise, name):
+    augmentation = Augmentation.from_dict({"operations": [name]})
+
+    images, targets = collected(stream_of(noise, augmentation=augmentation).batches(0, 6))
+
+    resumed = collected(stream_of(noise, augmentation=augmentation).batches(4, 2))
+    others = collected(stream_of(noise, augmentation=augmentation, seed=1).batches(4, 2))
+    assert (images.dtype, targets.dtype) == (np.uint8, np.float32)
+    assert np.array_equal(images[4:], resumed[0])
+    assert np.array_equal(targets[4:], resumed[1])
+    assert not np.array_equal(resumed[0], others[0])
+
+
+def test_operations_act_on_what_was_cropped_and_on_targets(noise):
+    crops = Augmentation()
+    mixing = Augmentation(operations=(Mixup(alpha=1.0),))
+
+    images, targets = collected(stream_of(noise, augmentation=mixing).batches(0, 3))
+
+    plain, labels = collected(stream_of(noise, augmentation=crops).batches(0, 3))
+    for batch in range(3):
+        seeds = [[derived_seed(0, "operations"), 4 * batch + row] for row in range(4)]
+        expected = operated(
+            mixing.operations, tf.constant(plain[batch]), labels[batch], tf.constant(seeds)
+        )
+        assert np.array_equal(images[batch], expected[0])
+        assert np.array_equal(targets[batch], expected[1])
+    assert np.any((targets > 0) & (targets < 1))
+
+
+def test_the_same_image_is_changed_otherwise_at_each_of_its_places(noise):
+    flat = Augmentation(horizontal_flip=False, min_area=1.0, operations=(ColorJitter(),))
+    single = stream_of(Split(noise.images[:1], noise.labels[:1]), augmentation=flat, batch_size=3)
+
+    images, _ = collected(single.batches(0, 2))
+
+    assert len({image.tobytes() for image in images.reshape(6, -1)}) == 6
 
 
 def test_another_seed_gives_other_orders_and_other_crops(noise):

@@ -1,0 +1,150 @@
+"""The names of the operations, and operations from plain YAML values and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from hubcls.errors import ConfigError, UnknownNameError
+from hubcls.registry import Table
+
+Batch = tuple[tf.Tensor, tf.Tensor]
+
+OPERATIONS = Table(
+    "operation",
+    {
+        "augmix": "hubcls.images.operations.policies:AugMix",
+        "auto_augment": "hubcls.images.operations.policies:AutoAugment",
+        "color_jitter": "hubcls.images.operations.jittering:ColorJitter",
+        "cutmix": "hubcls.images.operations.mixing:CutMix",
+        "cutout": "hubcls.images.operations.erasing:Cutout",
+        "grid_mask": "hubcls.images.operations.erasing:GridMask",
+        "hide_and_seek": "hubcls.images.operations.erasing:HideAndSeek",
+        "mixup": "hubcls.images.operations.mixing:Mixup",
+        "rand_augment": "hubcls.images.operations.policies:RandAugment",
+        "random_erasing": "hubcls.images.operations.erasing:RandomErasing",
+        "rotation": "hubcls.images.operations.jittering:Rotation",
+        "trivial_augment_wide": "hubcls.images.operations.policies:TrivialAugmentWide",
+    },
+    hint="docs/augmentation.md shows what each of them does.",
+)
+
+
+class Operation(Protocol):
+    """Something done to a batch of training images, and perhaps to their targets.
+
+    Those of the table are frozen dataclasses. One of your own is any callable of this
+    form with this attribute; its `repr` stands for it in config.yaml.
+    """
+
+    @property
+    def mixes_targets(self) -> bool:
+        """Whether targets change, so that an image may be of several classes in part."""
+
+    def __call__(self, images: tf.Tensor, targets: tf.Tensor, seeds: tf.Tensor) -> Batch:
+        """Change a batch, in pure TensorFlow operations.
+
+        Args:
+            images: uint8 or float32 [B, H, W, 3], RGB, 0–255; H and W are known.
+            targets: float32 [B, C].
+            seeds: int64 [B, 2], one an image: the same seed draws the same numbers,
+                whatever else is in the batch.
+
+        Returns:
+            Images and targets, shapes and dtypes as given.
+        """
+
+
+def operation(values: str | Mapping[str, Any]) -> Operation:
+    """The operation that plain values describe.
+
+    Example:
+        >>> operation({"name": "rand_augment", "magnitude": 5})
+        RandAugment(magnitude=5, num_operations=2)
+
+    Args:
+        values: a name of `OPERATIONS`, or a mapping of "name" and arguments.
+
+    Raises:
+        UnknownNameError: no operation has that name; lists the nearest.
+        ConfigError: there is no name, or an argument is unknown or out of range.
+    """
+    arguments = {"name": values} if isinstance(values, str) else dict(values)
+    name = arguments.pop("name", None)
+    if not isinstance(name, str):
+        raise ConfigError(
+            f'an operation needs a name, as in {{"name": "mixup", "alpha": 0.2}}, not {values!r}'
+        )
+    made: Operation = constructed(OPERATIONS[name], arguments, f"argument of {name}")
+    return made
+
+
+def constructed(made: type[Any], arguments: Mapping[str, Any], kind: str) -> Any:
+    """An instance from plain values; lists stand for tuples.
+
+    Args:
+        made: a dataclass.
+        arguments: of its constructor.
+        kind: what an argument is, for the message about an unknown one.
+
+    Raises:
+        UnknownNameError: the constructor has no such argument; lists the nearest.
+    """
+    known = inspect.signature(made).parameters
+    for name in arguments:
+        if name not in known:
+            raise UnknownNameError(kind, str(name), known)
+    return made(
+        **{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in arguments.items()
+        }
+    )
+
+
+def plain_values(given: Operation) -> dict[str, Any]:
+    """The inverse of `operation`: every setting as plain YAML types."""
+    for name in OPERATIONS:
+        if type(given) is OPERATIONS[name]:
+            return {"name": name, **fields_of(given)}
+    return {"name": repr(given)}
+
+
+def fields_of(instance: Any) -> dict[str, Any]:
+    """The fields of a dataclass, tuples as lists."""
+    values = {field.name: getattr(instance, field.name) for field in dataclasses.fields(instance)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+    }
+
+
+def refuse_outside(given: object, **ranges: tuple[float, float]) -> None:
+    """Check that settings lie in their ranges; tuples are checked number by number.
+
+    Args:
+        given: the operation.
+        ranges: setting → least and greatest value. Whole numbers as limits demand whole
+            numbers.
+
+    Raises:
+        ConfigError: some are outside, or are no numbers; lists all of them.
+    """
+    wrong = []
+    for name, (least, greatest) in ranges.items():
+        value = getattr(given, name)
+        numbers = value if isinstance(value, tuple) else (value,)
+        kinds = int if isinstance(least, int) else (int, float)
+        if not numbers or not all(
+            isinstance(number, kinds)
+            and not isinstance(number, bool)
+            and least <= number <= greatest
+            for number in numbers
+        ):
+            word = "whole number" if kinds is int else "number"
+            wrong.append(f"{name} must be a {word} from {least} to {greatest}, not {value!r}")
+    if wrong:
+        raise ConfigError(f"{type(given).__name__} is wrong:\n  " + "\n  ".join(wrong))
