@@ -95,9 +95,13 @@ def dump(values: Mapping[str, Any]) -> str:
 def plain(value: Any) -> Any:
     """A value as YAML and JSON have it: dataclasses and mappings as mappings, tuples as lists.
 
+    What has an `as_dict` of its own is asked for that.
+
     Raises:
         TypeError: it, or something in it, is of no such type; says which.
     """
+    if hasattr(value, "as_dict"):
+        return plain(value.as_dict())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {
             field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)

@@ -41,7 +41,8 @@ class Augmentation:
         min_aspect: least width-to-height ratio of a crop, relative to the network's input
             (to the whole picture where the module stretches pictures).
         max_aspect: greatest such ratio.
-        operations: what is then done to whole batches, in this order.
+        operations: what is then done to whole batches, in this order; a name or a mapping
+            of "name" and arguments stands for the operation of the table.
     """
 
     horizontal_flip: bool = True
@@ -51,12 +52,13 @@ class Augmentation:
     operations: tuple[Operation, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse ranges that hold no crop.
+        """Refuse ranges that hold no crop, and look up operations that are named.
 
         Raises:
             ConfigError: any value is out of range; lists all of them.
         """
         wrong = []
+        object.__setattr__(self, "operations", tuple(map(_operation, self.operations)))
         if not 0 < self.min_area <= 1:
             wrong.append(f"min_area must be in (0, 1], not {self.min_area!r}")
         if not 0 < self.min_aspect <= self.max_aspect:
@@ -65,8 +67,7 @@ class Augmentation:
                 f"not {self.min_aspect!r} and {self.max_aspect!r}"
             )
         wrong += [
-            f"operations must be operations such as Mixup(), not {given!r}; "
-            "Augmentation.from_dict takes names"
+            f"operations must be operations such as Mixup() or their names, not {given!r}"
             for given in self.operations
             if not hasattr(given, "mixes_targets")
         ]
@@ -95,10 +96,12 @@ class Augmentation:
             UnknownNameError: an operation or an argument is unknown; lists the nearest.
             ConfigError: a value is out of range.
         """
-        operations = tuple(operation(each) for each in values.get("operations", ()))
-        arguments = {**values, "operations": operations}
-        made: Augmentation = constructed(cls, arguments, "argument of augmentation")
+        made: Augmentation = constructed(cls, dict(values), "argument of augmentation")
         return made
+
+
+def _operation(given: Any) -> Any:
+    return operation(given) if isinstance(given, str | Mapping) else given
 
 
 def load_augmented(

@@ -174,9 +174,15 @@ def test_unknown_settings_and_operations_list_the_nearest():
         Augmentation.from_dict({"operations": ["mixupp"]})
 
 
+def test_operations_may_be_named():
+    named = Augmentation(operations=("cutmix", {"name": "rand_augment", "magnitude": 3}))
+
+    assert named == Augmentation(operations=(CutMix(), RandAugment(magnitude=3)))
+
+
 def test_operations_must_be_operations():
-    with pytest.raises(ConfigError, match="not 'mixup'"):
-        Augmentation(operations=("mixup",))
+    with pytest.raises(ConfigError, match="not 5"):
+        Augmentation(operations=(5,))
 
 
 def test_only_mixing_operations_mix_targets():
