@@ -20,7 +20,7 @@ STRATEGIES = (
 DEFAULT_MODULE = "efficientnet_lite0_imagenet"
 DATASET_HELP = (
     "a name from `hubcls datasets list`, a folder with one sub-folder a class, "
-    "a CSV table (.csv) or a list file (.txt)"
+    "a CSV table (.csv), a list file (.txt), or tfds:NAME of tensorflow-datasets"
 )
 
 
@@ -218,3 +218,9 @@ def _add_datasets(verbs: Any) -> None:
     show.add_argument("name")
     prepare = _verb(actions, "prepare", "fetch a data set and check its images")
     prepare.add_argument("name")
+    prepare.add_argument(
+        "--from",
+        dest="from_folder",
+        metavar="FOLDER",
+        help="where your images lie, for a data set that is not fetched: imagenet",
+    )

@@ -17,7 +17,9 @@ _CLASSES = Table(
     {
         "digits": "hubcls.datasets.digits:Digits",
         "fashion_mnist": "hubcls.datasets.fashion_mnist:FashionMNIST",
+        "imagenet": "hubcls.datasets.imagenet:ImageNet1k",
         "catalogued": "hubcls.datasets.catalogued:CataloguedDataset",
+        "tfds": "hubcls.datasets.tfds_export:from_tfds",
         "folder": "hubcls.datasets.folder:ImageFolder",
         "lists": "hubcls.datasets.image_list:BaseCVDataset",
         ".csv": "hubcls.datasets.table:ImageTable",
@@ -26,15 +28,18 @@ _CLASSES = Table(
     },
 )
 
+_TFDS = "tfds:"
+
 
 def open_dataset(name_or_path: str | Path, **arguments: Any) -> Dataset:
     """The data set that a name or a path stands for.
 
     Args:
-        name_or_path: a name or an alias of the catalogue ("flowers"); a folder of class
-            folders; a folder with PaddleHub's train_list.txt and label_list.txt; a .csv
-            or .tsv table; or a .txt list. A name of the catalogue wins over a folder that
-            is called the same: write ./flowers for the folder.
+        name_or_path: a name or an alias of the catalogue ("flowers"); "tfds:" and a name of
+            tensorflow-datasets ("tfds:beans"); a folder of class folders; a folder with
+            PaddleHub's train_list.txt and label_list.txt; a .csv or .tsv table; or a .txt
+            list. A name of the catalogue wins over a folder that is called the same: write
+            ./flowers for the folder.
         arguments: keyword arguments of the class that reads it.
 
     Raises:
@@ -42,6 +47,8 @@ def open_dataset(name_or_path: str | Path, **arguments: Any) -> Dataset:
         ConfigError: there is no such path, nothing reads such a file, or its class does
             not take an argument.
     """
+    if str(name_or_path).startswith(_TFDS):
+        return _made("tfds", str(name_or_path).removeprefix(_TFDS), **arguments)
     path = Path(name_or_path).expanduser()
     if not path.exists() or name_or_path in names():
         return _open_row(str(name_or_path), path, **arguments)
@@ -75,7 +82,7 @@ def _open_folder(path: Path, /, **arguments: Any) -> Dataset:
     return _made("lists", path, **{**present, **arguments})
 
 
-def _made(kind: str, /, *places: Path, **arguments: Any) -> Dataset:
+def _made(kind: str, /, *places: str | Path, **arguments: Any) -> Dataset:
     reader = _CLASSES[kind]
     taken = list(inspect.signature(reader).parameters)[len(places) :]
     unknown = [name for name in arguments if name not in taken]
