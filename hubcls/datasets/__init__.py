@@ -35,6 +35,7 @@ _PUBLIC = Table(
         "StanfordDogs": "hubcls.datasets.catalogued:StanfordDogs",
         "names": "hubcls.datasets.finding:names",
         "open_dataset": "hubcls.datasets.opening:open_dataset",
+        "unlabelled_images": "hubcls.datasets.unlabelled:unlabelled_images",
     },
 )
 
@@ -62,6 +63,7 @@ __all__ = [
     "StanfordDogs",
     "names",
     "open_dataset",
+    "unlabelled_images",
 ]
 
 
