@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -72,8 +72,7 @@ def checked_splits(
         phase: item.stamps or [_stamp(path) for path in item.paths]
         for phase, item in listings.items()
     }
-    paths = {phase: item.paths for phase, item in listings.items()}
-    verdicts, failures = _verdicts(paths, stamps, name)
+    verdicts, failures = _verdicts(listings, stamps, name)
     if failures and on_error == "raise":
         raise UnreadableImagesError(failures)
     for path, reason in failures:
@@ -86,23 +85,26 @@ def checked_splits(
 
 
 def file_stamp(path: str) -> bytes | None:
-    """16 bytes that change with the file's path, size or time of change; None for no file."""
+    """16 bytes that change with the file's path, size or time of change; None for no file.
+
+    Args:
+        path: absolute.
+    """
     try:
         status = os.stat(path)  # noqa: PTH116 - called a million times
     except (OSError, ValueError):
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return _digest(f"{path}\0{status.st_size}\0{status.st_mtime_ns}", path)
+    return _digest(f"{path}\0{status.st_size}\0{status.st_mtime_ns}")
 
 
 def _stamp(path: str) -> bytes:
-    return file_stamp(path) or _digest(f"{path}\0missing", path)
+    place = os.path.abspath(path)  # noqa: PTH100
+    return file_stamp(place) or _digest(f"{place}\0missing")
 
 
-def _digest(facts: str, path: str) -> bytes:
-    if not os.path.isabs(path):  # noqa: PTH117
-        facts = f"{Path.cwd()}\0{facts}"
+def _digest(facts: str) -> bytes:
     return blake2b(facts.encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
@@ -117,15 +119,15 @@ def _readable(listing: Listing, verdicts: Sequence[bool | None]) -> Split:
 
 
 def _verdicts(
-    paths: Mapping[str, Sequence[str]], stamps: Mapping[str, Sequence[bytes]], name: str
+    listings: Mapping[str, Listing], stamps: Mapping[str, Sequence[bytes]], name: str
 ) -> tuple[dict[bytes, bool], Excluded]:
     """Stamp → whether the file needs Pillow; and (path, reason) of the unreadable ones."""
     with closing(_open_cache()) as cache:
-        verdicts = _remembered(cache, {stamp for group in stamps.values() for stamp in group})
+        verdicts = _remembered(cache, stamps)
         unknown = {
             stamp: path
-            for phase, group in paths.items()
-            for stamp, path in zip(stamps[phase], group, strict=True)
+            for phase, item in listings.items()
+            for stamp, path in zip(stamps[phase], item.paths, strict=True)
             if stamp not in verdicts
         }
         failures: list[tuple[str, str]] = []
@@ -191,16 +193,19 @@ def _with_table(cache: sqlite3.Connection) -> sqlite3.Connection:
     return cache
 
 
-def _remembered(cache: sqlite3.Connection, stamps: Set[bytes]) -> dict[bytes, bool]:
-    """Stamp → verdict, of those that have one."""
+def _remembered(
+    cache: sqlite3.Connection, stamps: Mapping[str, Sequence[bytes]]
+) -> dict[bytes, bool]:
+    """Stamp → verdict, of those that have one, and perhaps of others."""
+    wanted = sum(map(len, stamps.values()))
     try:
         (count,) = cache.execute("SELECT count(*) FROM readable").fetchone()
         # To read on is ten times as quick as to ask for each.
-        if count < 10 * len(stamps):
-            rows = cache.execute("SELECT stamp, needs_pillow FROM readable")
-            return {stamp: bool(verdict) for stamp, verdict in rows if stamp in stamps}
+        if count < 10 * wanted:
+            return dict(cache.execute("SELECT stamp, needs_pillow FROM readable"))
         query = "SELECT needs_pillow FROM readable WHERE stamp = ?"
-        found = {stamp: cache.execute(query, (stamp,)).fetchone() for stamp in sorted(stamps)}
+        asked = sorted({stamp for group in stamps.values() for stamp in group})
+        found = {stamp: cache.execute(query, (stamp,)).fetchone() for stamp in asked}
         return {stamp: bool(row[0]) for stamp, row in found.items() if row is not None}
     except sqlite3.Error as error:
         logger.warning("the earlier verdicts on images cannot be read: %s", error)

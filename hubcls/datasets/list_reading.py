@@ -42,8 +42,9 @@ class ListReader:
         if has_labels:
             numbers, paths, labels = self._entries(file, numbers, paths)
             self._written[file] = (numbers, labels)
-        base = str(self.base)
-        paths = [os.path.join(base, path) for path in paths]  # noqa: PTH118
+        base = f"{self.base}{os.sep}"
+        # Half the time of os.path.join.
+        paths = [path if os.path.isabs(path) else base + path for path in paths]  # noqa: PTH117
         stamps = [file_stamp(path) for path in paths]
         for place in [place for place, stamp in enumerate(stamps) if stamp is None]:
             paths[place], stamps[place] = self._find(f"{file}:{numbers[place]}", paths[place])
