@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from hubcls.datasets import finding as datasets
-from hubcls.datasets.spec import DatasetSpec
+from hubcls.datasets.spec import DatasetSpec, RemoteFile
 from hubcls.modules import finding as modules
 from hubcls.modules.spec import ModuleSpec, Paper
 
@@ -135,7 +135,9 @@ def datasets_page() -> str:
     intro = (
         f'{len(specs)} data sets by name: `hubcls.datasets.open_dataset("…")`, or their classes '
         "such as `hubcls.datasets.Flowers()`. `hubcls datasets prepare NAME` fetches one. Your own "
-        "photos need no entry here: `ImageFolder`, `ImageList` and `ImageTable` read them.\n\n"
+        "photos need no entry here: `ImageFolder`, `ImageList` and `ImageTable` read them, "
+        "`unlabelled_images` those without labels. `from_tfds` and the name `tfds:NAME` open the "
+        "image data sets of tensorflow-datasets (extra `tfds`).\n\n"
         + table(["name", "title", "classes", "images"], rows)
     )
     return page("Data sets", intro, [dataset_section(spec) for spec in specs])
@@ -151,18 +153,28 @@ def dataset_section(spec: DatasetSpec) -> str:
         )
         if not kept
     ]
-    files = [file for source in spec.sources.values() for file in source.files]
+    files = [
+        (f"source {name}", ", ".join(map(file_link, source.files)))
+        for name, source in spec.sources.items()
+    ]
     facts = [
         ("title", f"[{spec.title}]({spec.homepage})"),
         ("images", counts(spec)),
         ("classes", f"{spec.num_classes}: {', '.join(spec.class_names)}".rstrip(": ")),
         ("licence", spec.licence),
-        ("files", ", ".join(f"`{file.name}`" for file in files) or "brought by a package"),
+        ("brought by", spec.brought_by),
+        *files,
         ("left out of the augmentation", ", ".join(unsuitable)),
         ("also called", ", ".join(f"`{alias}`" for alias in spec.aliases)),
     ]
     rows = [[name, value] for name, value in facts if value]
     return "\n\n".join([f"## {spec.name}", spec.summary, table(["", ""], rows)])
+
+
+def file_link(file: RemoteFile) -> str:
+    """A file with its address, and its size where that is published."""
+    size = f" ({file.size_bytes / 1e6:,.1f} MB)" if file.size_bytes else ""
+    return f"[`{file.name}`]({file.urls[0]}){size}"
 
 
 def counts(spec: DatasetSpec) -> str:

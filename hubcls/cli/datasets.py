@@ -7,11 +7,16 @@ import argparse
 from hubcls import datasets
 from hubcls.cli.tables import columns, fields
 from hubcls.datasets.finding import names, spec
-from hubcls.datasets.spec import DatasetSpec
+from hubcls.datasets.spec import DatasetSpec, RemoteFile
 from hubcls.home import datasets_home
+from hubcls.registry import Table
 
 _HEADING = ("name", "classes", "images", "title", "licence")
 _WIDEST_LICENCE = 40
+_PREPARED_FROM = Table(
+    "data set that is prepared from a folder",
+    {"imagenet": "hubcls.datasets.imagenet:prepare_imagenet"},
+)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -25,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     elif arguments.action == "show":
         print(_details(spec(arguments.name)))
     else:
-        print(_prepared(arguments.name))
+        print(_prepared(arguments.name, getattr(arguments, "from_folder", None)))
 
 
 def _listing() -> str:
@@ -52,7 +57,9 @@ def _total(dataset: DatasetSpec) -> int:
 
 
 def _details(dataset: DatasetSpec) -> str:
-    files = [file for source in dataset.sources.values() for file in source.files]
+    files = [
+        (name, _file(file)) for name, source in dataset.sources.items() for file in source.files
+    ]
     keeps = dataset.keeps_label
     unsuitable = [
         name
@@ -71,7 +78,8 @@ def _details(dataset: DatasetSpec) -> str:
             ("images", ", ".join(f"{part} {n:,}" for part, n in dataset.num_examples.items())),
             ("licence", dataset.licence),
             ("homepage", dataset.homepage),
-            ("files", ", ".join(file.name for file in files) or "brought by a package"),
+            ("brought by", dataset.brought_by),
+            *files,
             ("changes the class", ", ".join(unsuitable)),
             ("also called", ", ".join(dataset.aliases)),
             ("kept in", str(datasets_home() / dataset.name) if files else ""),
@@ -79,7 +87,15 @@ def _details(dataset: DatasetSpec) -> str:
     )
 
 
-def _prepared(name: str) -> str:
+def _file(file: RemoteFile) -> str:
+    size = f"{file.size_bytes / 1e6:,.1f} MB" if file.size_bytes else "size not published"
+    digest = f"sha256 {file.sha256}" if file.sha256 else "no published hash"
+    return ", ".join([*file.urls, size, digest])
+
+
+def _prepared(name: str, folder: str | None) -> str:
     # Fetched on first use: reading images needs TensorFlow, listing data sets does not.
-    dataset = datasets.open_dataset(spec(name).name)
-    return f"{dataset}\nclasses: {', '.join(dataset.get_labels())}"
+    row = spec(name)
+    dataset = _PREPARED_FROM[row.name](folder) if folder else datasets.open_dataset(row.name)
+    excluded = f"\nleft out: {len(dataset.info.excluded)}" if dataset.info.excluded else ""
+    return f"{dataset}{excluded}\nclasses: {', '.join(dataset.get_labels())}"

@@ -12,7 +12,7 @@ from hubcls.version import __version__
 
 DATASET_HELP = (
     "a name from `hubcls datasets list`, a folder with one sub-folder a class, "
-    "a CSV table (.csv) or a list file (.txt)"
+    "a CSV table (.csv), a list file (.txt), or tfds:NAME of tensorflow-datasets"
 )
 
 
@@ -281,6 +281,12 @@ def _add_datasets(verbs: Any) -> None:
     show.add_argument("name")
     prepare = _verb(actions, "prepare", "fetch a data set and check its images")
     prepare.add_argument("name")
+    prepare.add_argument(
+        "--from",
+        dest="from_folder",
+        metavar="FOLDER",
+        help="where your images lie, for a data set that is not fetched: imagenet",
+    )
 
 
 def _add_convert_config(verbs: Any) -> None:

@@ -43,7 +43,8 @@ class Split:
     Attributes:
         images: paths, or uint8 [N, H, W, C] with C in {1, 3}.
         labels: int64, the class of each image [N]; or, where an image may show several, 1
-            for every class that it shows and 0 for the others [N, C].
+            for every class that it shows and 0 for the others [N, C]; or [N, 0] for images
+            that nobody has labelled.
         needs_pillow: bool [N]; True for files that TensorFlow would not decode rightly.
             When left out, all True for paths: whatever they are, Pillow reads them right.
     """

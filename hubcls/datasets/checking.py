@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -26,6 +27,8 @@ from hubcls.progress import progress
 OnError = Literal["raise", "exclude"]
 Excluded = tuple[tuple[str, str], ...]
 
+_BLOCK = 10_000
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -35,10 +38,12 @@ class Listing:
         paths: absolute or relative to the working folder.
         labels: the number of each path's class; or 1 for every class that it shows and 0
             for the others.
+        stamps: the `file_stamp` of each path, where it was taken already; else none.
     """
 
     paths: Sequence[str]
     labels: Sequence[int] | Sequence[tuple[int, ...]]
+    stamps: Sequence[bytes] = ()
 
 
 def checked_splits(
@@ -63,55 +68,97 @@ def checked_splits(
     """
     if on_error not in get_args(OnError):
         raise ConfigError(f'on_error must be "raise" or "exclude", not {on_error!r}')
-    paths = list(dict.fromkeys(path for item in listings.values() for path in item.paths))
-    verdicts = _verdicts(paths, name)
-    failures = tuple(
-        (path, verdict) for path, verdict in verdicts.items() if isinstance(verdict, str)
-    )
+    stamps = {
+        phase: item.stamps or [_stamp(path) for path in item.paths]
+        for phase, item in listings.items()
+    }
+    verdicts, failures = _verdicts(listings, stamps, name)
     if failures and on_error == "raise":
         raise UnreadableImagesError(failures)
     for path, reason in failures:
         logger.warning("%s: left out %s: %s", name, path, reason)
-    splits = {phase: _readable(listing, verdicts) for phase, listing in listings.items()}
+    splits = {
+        phase: _readable(item, [verdicts.get(stamp) for stamp in stamps[phase]])
+        for phase, item in listings.items()
+    }
     return splits, failures
 
 
-def _readable(listing: Listing, verdicts: Mapping[str, bool | str]) -> Split:
-    kept = [
-        (path, label, verdicts[path])
-        for path, label in zip(listing.paths, listing.labels, strict=True)
-        if not isinstance(verdicts[path], str)
-    ]
+def file_stamp(path: str) -> bytes | None:
+    """16 bytes that change with the file's path, size or time of change; None for no file.
+
+    Args:
+        path: absolute.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116 - called a million times
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return _digest(f"{path}\0{status.st_size}\0{status.st_mtime_ns}")
+
+
+def _stamp(path: str) -> bytes:
+    place = os.path.abspath(path)  # noqa: PTH100
+    return file_stamp(place) or _digest(f"{place}\0missing")
+
+
+def _digest(facts: str) -> bytes:
+    return blake2b(facts.encode("utf-8", "surrogateescape"), digest_size=16).digest()
+
+
+def _readable(listing: Listing, verdicts: Sequence[bool | None]) -> Split:
+    """The files that have a verdict: whether they need Pillow."""
+    kept = [place for place, verdict in enumerate(verdicts) if verdict is not None]
     return Split(
-        tuple(path for path, _, _ in kept),
-        np.array([label for _, label, _ in kept], np.int64),
-        np.array([needs_pillow for _, _, needs_pillow in kept], np.bool_),
+        tuple(listing.paths[place] for place in kept),
+        np.array([listing.labels[place] for place in kept], np.int64),
+        np.array([verdicts[place] for place in kept], np.bool_),
     )
 
 
-def _verdicts(paths: Sequence[str], name: str) -> dict[str, bool | str]:
-    """Path → whether it needs Pillow, or why it cannot be read."""
-    stamps = {path: _stamp(path) for path in paths}
+def _verdicts(
+    listings: Mapping[str, Listing], stamps: Mapping[str, Sequence[bytes]], name: str
+) -> tuple[dict[bytes, bool], Excluded]:
+    """Stamp → whether the file needs Pillow; and (path, reason) of the unreadable ones."""
     with closing(_open_cache()) as cache:
-        verdicts: dict[str, bool | str] = {**_remembered(cache, stamps)}
-        unknown = [path for path in paths if path not in verdicts]
-        verdicts |= _inspect_all(unknown, name)
-        _remember(cache, stamps, {path: verdicts[path] for path in unknown})
-    return {path: verdicts[path] for path in paths}
+        verdicts = _remembered(cache, stamps)
+        unknown = {
+            stamp: path
+            for phase, item in listings.items()
+            for stamp, path in zip(stamps[phase], item.paths, strict=True)
+            if stamp not in verdicts
+        }
+        failures: list[tuple[str, str]] = []
+        for found in _inspections(list(unknown.items()), name):
+            fresh = {stamp: item for stamp, item in found.items() if isinstance(item, bool)}
+            failures += [
+                (unknown[stamp], item) for stamp, item in found.items() if isinstance(item, str)
+            ]
+            verdicts |= fresh
+            _remember(cache, fresh)
+    return verdicts, tuple(failures)
 
 
-def _inspect_all(paths: Sequence[str], name: str) -> dict[str, bool | str]:
-    if not paths:
-        return {}
-    verdicts: dict[str, bool | str] = {}
+def _inspections(
+    files: Sequence[tuple[bytes, str]], name: str
+) -> Iterator[dict[bytes, bool | str]]:
+    """Stamp → verdict, a block at a time: an interrupted check goes on from the last one."""
+    if not files:
+        return
     with (
-        progress(len(paths), f"{name}: checking images", unit="images") as advance,
+        progress(len(files), f"{name}: checking images", unit="images") as advance,
         ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads,
     ):
-        for path, verdict in zip(paths, threads.map(_inspect, paths), strict=True):
-            verdicts[path] = verdict
-            advance(1)
-    return verdicts
+        for start in range(0, len(files), _BLOCK):
+            block = files[start : start + _BLOCK]
+            found = {}
+            verdicts = threads.map(_inspect, [path for _, path in block])
+            for (stamp, _), verdict in zip(block, verdicts, strict=True):
+                found[stamp] = verdict
+                advance(1)
+            yield found
 
 
 def _inspect(path: str) -> bool | str:
@@ -119,14 +166,6 @@ def _inspect(path: str) -> bool | str:
         return decoding.inspect(path).needs_pillow
     except DataError as error:
         return str(error)
-
-
-def _stamp(path: str) -> tuple[str, int, int]:
-    try:
-        status = os.stat(path)  # noqa: PTH116 - called 100,000 times
-    except OSError:
-        return os.path.abspath(path), -1, -1  # noqa: PTH100
-    return os.path.abspath(path), status.st_size, status.st_mtime_ns  # noqa: PTH100
 
 
 @lru_cache(maxsize=1)
@@ -137,7 +176,7 @@ def _rules() -> str:
 
 
 def _open_cache() -> sqlite3.Connection:
-    path = cache_home() / f"readable-images-{_rules()}.sqlite"
+    path = cache_home() / f"checked-images-{_rules()}.sqlite"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return _with_table(sqlite3.connect(path, timeout=30))
@@ -149,33 +188,35 @@ def _open_cache() -> sqlite3.Connection:
 def _with_table(cache: sqlite3.Connection) -> sqlite3.Connection:
     cache.execute(
         "CREATE TABLE IF NOT EXISTS readable "
-        "(path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, needs_pillow INTEGER)"
+        "(stamp BLOB PRIMARY KEY, needs_pillow INTEGER) WITHOUT ROWID"
     )
     return cache
 
 
 def _remembered(
-    cache: sqlite3.Connection, stamps: Mapping[str, tuple[str, int, int]]
-) -> dict[str, bool]:
-    query = "SELECT needs_pillow FROM readable WHERE path = ? AND size = ? AND mtime_ns = ?"
+    cache: sqlite3.Connection, stamps: Mapping[str, Sequence[bytes]]
+) -> dict[bytes, bool]:
+    """Stamp → verdict, of those that have one, and perhaps of others."""
+    wanted = sum(map(len, stamps.values()))
     try:
-        rows = {path: cache.execute(query, stamp).fetchone() for path, stamp in stamps.items()}
+        (count,) = cache.execute("SELECT count(*) FROM readable").fetchone()
+        # To read on is ten times as quick as to ask for each.
+        if count < 10 * wanted:
+            return dict(cache.execute("SELECT stamp, needs_pillow FROM readable"))
+        query = "SELECT needs_pillow FROM readable WHERE stamp = ?"
+        asked = sorted({stamp for group in stamps.values() for stamp in group})
+        found = {stamp: cache.execute(query, (stamp,)).fetchone() for stamp in asked}
+        return {stamp: bool(row[0]) for stamp, row in found.items() if row is not None}
     except sqlite3.Error as error:
         logger.warning("the earlier verdicts on images cannot be read: %s", error)
         return {}
-    return {path: bool(row[0]) for path, row in rows.items() if row is not None}
 
 
-def _remember(
-    cache: sqlite3.Connection,
-    stamps: Mapping[str, tuple[str, int, int]],
-    verdicts: Mapping[str, bool | str],
-) -> None:
-    rows = [
-        (*stamps[path], verdict) for path, verdict in verdicts.items() if isinstance(verdict, bool)
-    ]
+def _remember(cache: sqlite3.Connection, verdicts: Mapping[bytes, bool]) -> None:
     try:
         with cache:
-            cache.executemany("INSERT OR REPLACE INTO readable VALUES (?, ?, ?, ?)", rows)
+            cache.executemany(
+                "INSERT OR REPLACE INTO readable VALUES (?, ?)", sorted(verdicts.items())
+            )
     except sqlite3.Error as error:
-        logger.warning("the verdicts on %d images could not be kept: %s", len(rows), error)
+        logger.warning("the verdicts on %d images could not be kept: %s", len(verdicts), error)

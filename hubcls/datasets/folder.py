@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +70,9 @@ class ImageFolder(Dataset):
             raise DataError(f"{root} is no folder")
         folders = _split_folders(root)
         class_names = _class_names(folders)
-        listings = {phase: _listing(folder, class_names) for phase, folder in folders.items()}
+        listings = {
+            phase: class_folder_listing(folder, class_names) for phase, folder in folders.items()
+        }
         splits, excluded = checked_splits(listings, root.name, on_error=on_error)
         _refuse_empty_classes(folders["train"], class_names, splits["train"].labels)
         if len(folders) == 1 and folders["train"] == root:
@@ -109,6 +111,20 @@ def images_under(folder: Path) -> Iterator[str]:
                 yield os.path.join(place, name)  # noqa: PTH118 - called 100,000 times
     if ignored:
         logger.info("%s: %d files that are no images are left out", folder, ignored)
+
+
+def class_folder_listing(folder: Path, class_names: Sequence[str]) -> Listing:
+    """The images of the folders that are called as the classes, in their order.
+
+    A class without a folder has no images.
+    """
+    paths: list[str] = []
+    labels: list[int] = []
+    for label, name in enumerate(class_names):
+        found = list(images_under(folder / name)) if (folder / name).is_dir() else []
+        paths += found
+        labels += [label] * len(found)
+    return Listing(paths, labels)
 
 
 def _folders_in(folder: Path) -> list[Path]:
@@ -159,16 +175,6 @@ def _class_names(folders: Mapping[str, Path]) -> tuple[str, ...]:
             + "\n  ".join(strange)
         )
     return names
-
-
-def _listing(folder: Path, class_names: tuple[str, ...]) -> Listing:
-    paths: list[str] = []
-    labels: list[int] = []
-    for label, name in enumerate(class_names):
-        found = list(images_under(folder / name)) if (folder / name).is_dir() else []
-        paths += found
-        labels += [label] * len(found)
-    return Listing(paths, labels)
 
 
 def _refuse_empty_classes(

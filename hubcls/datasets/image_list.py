@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from hubcls.datasets.base import Dataset, DatasetInfo, LabelKeeping, divided
+from hubcls.datasets.base import Dataset, DatasetInfo, LabelKeeping, Split, divided
 from hubcls.datasets.checking import Listing, OnError, checked_splits
 from hubcls.datasets.list_reading import ListReader
 from hubcls.errors import ConfigError
@@ -64,38 +66,80 @@ class BaseCVDataset(Dataset):
             UnreadableImagesError: images cannot be read; lists all of them.
             ConfigError: no list file is given.
         """
-        base = Path(base_path)
         files = {
             "train": train_list_file,
             "val": validate_list_file,
             "test": test_list_file,
             "predict": predict_list_file,
         }
-        reader = ListReader(base, on_error=on_error)
-        listings = {
-            phase: reader.read(base / file, has_labels=phase != "predict")
-            for phase, file in files.items()
-            if file is not None
-        }
-        if not listings:
-            raise ConfigError(f"{type(self).__name__} needs at least one list file")
-        if label_list is None and label_list_file is not None:
-            label_list = reader.read_names(base / label_list_file)
-        predict = listings.pop("predict", Listing((), ()))
-        class_names = reader.class_names(listings, label_list)
-        splits, excluded = checked_splits(listings, type(self).__name__, on_error=on_error)
-        super().__init__(
-            DatasetInfo(
-                name=type(self).__name__,
-                class_names=class_names,
-                is_multi_label=reader.is_multi_label,
-                keeps_label=self.keeps_label,
-                excluded=tuple(reader.missing) + excluded,
-                source=str(base),
-            ),
-            splits,
-            predict_images=predict.paths,
+        found = read_lists(
+            Path(base_path),
+            {phase: file for phase, file in files.items() if file is not None},
+            labels=label_list_file if label_list is None else list(label_list),
+            name=type(self).__name__,
+            on_error=on_error,
         )
+        info = dataclasses.replace(found.info, keeps_label=self.keeps_label)
+        super().__init__(info, found.splits, predict_images=found.predict_images)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What list files say, every image checked.
+
+    Attributes:
+        info: name, classes and what was left out.
+        splits: phase → examples.
+        predict_images: paths of images without labels.
+    """
+
+    info: DatasetInfo
+    splits: Mapping[str, Split]
+    predict_images: Sequence[str] = ()
+
+
+def read_lists(
+    base: Path,
+    files: Mapping[str, str | Path],
+    *,
+    labels: str | Path | Sequence[str] | None,
+    name: str,
+    on_error: OnError,
+) -> Listed:
+    """Read a list file for each split and check every image.
+
+    Args:
+        base: the folder that list files and image paths are relative to.
+        files: phase, or "predict" for paths alone → list file.
+        labels: the class names or the file that holds them; without both, the numbers
+            themselves are the names.
+        name: the data set's.
+        on_error: "raise" when an image is missing or unreadable, or "exclude" it.
+
+    Raises:
+        DataError: lines are wrong; lists all of them with file and line.
+        UnreadableImagesError: images cannot be read; lists all of them.
+        ConfigError: there is no list file.
+    """
+    if not files:
+        raise ConfigError(f"{name} needs at least one list file")
+    reader = ListReader(base, on_error=on_error)
+    listings = {
+        phase: reader.read(base / file, has_labels=phase != "predict")
+        for phase, file in files.items()
+    }
+    names = reader.read_names(base / labels) if isinstance(labels, str | Path) else labels
+    predict = listings.pop("predict", Listing((), ()))
+    class_names = reader.class_names(listings, names)
+    splits, excluded = checked_splits(listings, name, on_error=on_error)
+    info = DatasetInfo(
+        name=name,
+        class_names=class_names,
+        is_multi_label=reader.is_multi_label,
+        excluded=tuple(reader.missing) + excluded,
+        source=str(base),
+    )
+    return Listed(info, splits, predict.paths)
 
 
 class ImageList(Dataset):
@@ -132,22 +176,23 @@ class ImageList(Dataset):
             UnreadableImagesError: images cannot be read; lists all of them.
         """
         file = Path(list_file)
-        reader = ListReader(Path(base_path or file.parent), on_error=on_error)
-        listings = {"all": reader.read(file, has_labels=True)}
         if isinstance(label_list, str | Path):
-            label_list = reader.read_names(Path(label_list))
-        class_names = reader.class_names(listings, label_list)
-        found, excluded = checked_splits(listings, file.stem, on_error=on_error)
+            label_list = Path(label_list).absolute()
+        found = read_lists(
+            Path(base_path or file.parent),
+            {"all": file.absolute()},
+            labels=label_list,
+            name=file.stem,
+            on_error=on_error,
+        )
         super().__init__(
-            DatasetInfo(
-                name=file.stem,
-                class_names=class_names,
-                is_multi_label=reader.is_multi_label,
-                keeps_label=keeps_label or LabelKeeping(),
-                excluded=tuple(reader.missing) + excluded,
-                source=str(file),
+            dataclasses.replace(
+                found.info, keeps_label=keeps_label or LabelKeeping(), source=str(file)
             ),
             divided(
-                found["all"], val_fraction=val_fraction, test_fraction=test_fraction, seed=seed
+                found.splits["all"],
+                val_fraction=val_fraction,
+                test_fraction=test_fraction,
+                seed=seed,
             ),
         )

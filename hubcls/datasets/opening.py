@@ -20,7 +20,9 @@ _CLASSES = Table(
     {
         "digits": "hubcls.datasets.digits:Digits",
         "fashion_mnist": "hubcls.datasets.fashion_mnist:FashionMNIST",
+        "imagenet": "hubcls.datasets.imagenet:ImageNet1k",
         "catalogued": "hubcls.datasets.catalogued:CataloguedDataset",
+        "tfds": "hubcls.datasets.tfds_export:from_tfds",
         "folder": "hubcls.datasets.folder:ImageFolder",
         "lists": "hubcls.datasets.image_list:BaseCVDataset",
         ".csv": "hubcls.datasets.table:ImageTable",
@@ -29,19 +31,21 @@ _CLASSES = Table(
     },
 )
 
+_TFDS = "tfds:"
+
 
 @dataclass(frozen=True)
 class Call:
-    """A class that reads data sets, and what it is given.
+    """What reads a data set, and what it is given.
 
     Attributes:
-        reader: the class.
-        places: its first arguments: the path, where there is one.
+        reader: the class, or the function for those of tensorflow-datasets.
+        places: its first arguments: the path or the name, where there is one.
         arguments: those that follow from what was found there.
     """
 
-    reader: type[Any]
-    places: tuple[Path, ...] = ()
+    reader: Any
+    places: tuple[Path | str, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -49,10 +53,11 @@ def open_dataset(name_or_path: str | Path, **arguments: Any) -> Dataset:
     """The data set that a name or a path stands for.
 
     Args:
-        name_or_path: a name or an alias of the catalogue ("flowers"); a folder of class
-            folders; a folder with PaddleHub's train_list.txt and label_list.txt; a .csv
-            or .tsv table; or a .txt list. A name of the catalogue wins over a folder that
-            is called the same: write ./flowers for the folder.
+        name_or_path: a name or an alias of the catalogue ("flowers"); "tfds:" and a name of
+            tensorflow-datasets ("tfds:beans"); a folder of class folders; a folder with
+            PaddleHub's train_list.txt and label_list.txt; a .csv or .tsv table; or a .txt
+            list. A name of the catalogue wins over a folder that is called the same: write
+            ./flowers for the folder.
         arguments: keyword arguments of the class that reads it.
 
     Raises:
@@ -79,6 +84,8 @@ def call_for(name_or_path: str | Path) -> Call:
         UnknownNameError: it is neither; lists the nearest names.
         ConfigError: there is no such path, or nothing reads such a file.
     """
+    if str(name_or_path).startswith(_TFDS):
+        return Call(_CLASSES["tfds"], (str(name_or_path).removeprefix(_TFDS),))
     path = Path(name_or_path).expanduser()
     if not path.exists() or name_or_path in names():
         return _for_row(str(name_or_path), path)

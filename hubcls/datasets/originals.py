@@ -17,7 +17,8 @@ from hubcls.errors import DataError
 
 # The lists of a data set are the same on every machine.
 _SEED = 0
-_VAL_FRACTION = 0.1
+VAL_FRACTION = 0.1
+"""Share of the training images that becomes the validation split where none is published."""
 _TEST_FRACTION = 0.1
 
 
@@ -32,8 +33,8 @@ class _Lists:
 def write_lists(row: DatasetSpec, source: Source, folder: Path) -> None:
     """Write the four list files into the base folder of a data set just unpacked.
 
-    Official splits are kept; a tenth of the training images becomes the validation split.
-    Without official splits a tenth each becomes validation and test.
+    Official splits are kept; a tenth of the training images becomes a missing validation
+    split. Without official splits a tenth each becomes validation and test.
 
     Args:
         row: the data set.
@@ -45,7 +46,7 @@ def write_lists(row: DatasetSpec, source: Source, folder: Path) -> None:
     """
     try:
         lists = _LAYOUTS[source.layout](row, source, folder)
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, LookupError, ValueError) as error:
         raise DataError(
             f"{row.name}: the files are not laid out as {source.layout}: {error}"
         ) from error
@@ -61,10 +62,12 @@ def write_lists(row: DatasetSpec, source: Source, folder: Path) -> None:
 def _with_validation(
     entries: Mapping[str, list[tuple[str, str]]], numbers: Mapping[str, int]
 ) -> dict[str, list[tuple[str, str]]]:
+    if "val" in entries:
+        return dict(entries)
     train = entries["train"]
     labels = np.array([numbers[name] for _, name in train], np.int64)
     test_fraction = 0 if "test" in entries else _TEST_FRACTION
-    parts = divide(labels, val_fraction=_VAL_FRACTION, test_fraction=test_fraction, seed=_SEED)
+    parts = divide(labels, val_fraction=VAL_FRACTION, test_fraction=test_fraction, seed=_SEED)
     divided = {phase: [train[place] for place in places] for phase, places in parts.items()}
     return {**entries, **divided}
 
@@ -114,6 +117,20 @@ def _stanford_dogs(row: DatasetSpec, source: Source, folder: Path) -> _Lists:
     return _Lists(tuple(_breed(name) for name in _names(entries)), named)
 
 
+def _flowers102(row: DatasetSpec, source: Source, folder: Path) -> _Lists:
+    """MATLAB files with the class of every image and the images of every split, from 1."""
+    labels = np.ravel(loadmat(folder / "imagelabels.mat")["labels"])
+    splits = loadmat(folder / "setid.mat")
+    entries = {
+        phase: [
+            (f"image_{number:05}.jpg", row.class_names[labels[number - 1] - 1])
+            for number in np.ravel(splits[key]).tolist()
+        ]
+        for phase, key in (("train", "trnid"), ("val", "valid"), ("test", "tstid"))
+    }
+    return _Lists(row.class_names, entries)
+
+
 def _breed(class_folder: str) -> str:
     return re.sub(r"^n\d+-", "", class_folder)
 
@@ -134,6 +151,7 @@ def _existing(folder: Path) -> Path:
 
 _LAYOUTS: Mapping[str, Callable[[DatasetSpec, Source, Path], _Lists]] = {
     "class_folders": _class_folders,
+    "flowers102": _flowers102,
     "food101": _food101,
     "indoor67": _indoor67,
     "stanford_dogs": _stanford_dogs,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubcls.datasets.originals import write_lists
-from hubcls.datasets.spec import LABEL_FILE, LIST_FILES, DatasetSpec, RemoteFile, Source
+from hubcls.datasets.spec import DatasetSpec, RemoteFile, Source
 from hubcls.downloads import extract, fetch
 from hubcls.downloads.fetching import forget
 from hubcls.downloads.locking import locked
@@ -29,7 +29,7 @@ class Prepared:
 
     Attributes:
         source: which of its sources it came from.
-        base: the folder with the four list files.
+        base: the folder that its list files or arrays lie in.
     """
 
     source: str
@@ -52,7 +52,7 @@ def prepare(row: DatasetSpec, source: str | None = None) -> Prepared:
     if source is not None and source not in row.sources:
         raise UnknownNameError(f"source of {row.name}", source, row.sources)
     if not row.sources:
-        raise ConfigError(f"{row.name} comes with a package; there is nothing to prepare")
+        raise ConfigError(f"{row.name} is not fetched; it is brought by {row.brought_by}")
     wanted = [source] if source else list(row.sources)
     for name in wanted:
         if _folder(row, name).is_dir():
@@ -101,13 +101,10 @@ def _fill(row: DatasetSpec, source: Source, folder: Path) -> None:
             shutil.copyfile(path, folder / file.name)
         else:
             extract(path, folder / file.unpack_to)
-    if source.layout != "lists":
+    if source.needs_lists:
         write_lists(row, source, folder)
-    missing = [
-        name
-        for name in (*LIST_FILES.values(), LABEL_FILE)
-        if not (folder / source.base / name).is_file()
-    ]
+    wanted = [*source.lists.values(), *filter(None, [source.label_file])]
+    missing = [name for name in wanted if not (folder / source.base / name).is_file()]
     if missing:
         raise DataError(f"{row.name}: the archive holds no {', '.join(missing)} in {source.base}")
 

@@ -12,7 +12,10 @@ from hubcls.datasets.base import LabelKeeping
 LIST_FILES = {"train": "train_list.txt", "val": "validate_list.txt", "test": "test_list.txt"}
 LABEL_FILE = "label_list.txt"
 
-Layout = Literal["lists", "class_folders", "food101", "indoor67", "stanford_dogs", "idx"]
+Layout = Literal[
+    "lists", "class_folders", "food101", "indoor67", "stanford_dogs", "flowers102", "idx", "cifar"
+]
+_LAYOUTS_WITHOUT_WRITTEN_LISTS = ("lists", "idx", "cifar")
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,12 @@ class Source:
     """One place that the images can come from, and how they lie there.
 
     Attributes:
-        layout: "lists" holds PaddleHub's four list files. For every other layout they
-            are written once, into `base`.
+        layout: "lists" holds list files, "idx" and "cifar" arrays. For every other layout
+            PaddleHub's four list files are written once, into `base`.
         files: what to fetch.
         base: the folder, within the data set's, that list files and image paths start from.
+        lists: phase → list file; PaddleHub's names by default.
+        label_file: one class name a line; without it, the names are the row's.
         folders: class name → folder of the class, where the two differ.
         installed_at: folders where the files lie already on some machines.
     """
@@ -68,8 +73,15 @@ class Source:
     layout: Layout
     files: tuple[RemoteFile, ...]
     base: str = "."
+    lists: dict[str, str] = field(default_factory=lambda: dict(LIST_FILES))
+    label_file: str | None = LABEL_FILE
     folders: dict[str, str] = field(default_factory=dict)
     installed_at: tuple[str, ...] = ()
+
+    @property
+    def needs_lists(self) -> bool:
+        """Whether list files are to be written."""
+        return self.layout not in _LAYOUTS_WITHOUT_WRITTEN_LISTS
 
 
 @dataclass(frozen=True)
@@ -87,7 +99,8 @@ class DatasetSpec:
         class_names: in the order of the labels, where it is known without the archive.
         aliases: other names that find it.
         keeps_label: which augmentations suit its images.
-        sources: by name, the preferred one first; none for data that a package brings.
+        sources: by name, the preferred one first; none for data that is not fetched.
+        brought_by: where data comes from that is not fetched: a package, or the user.
     """
 
     name: str
@@ -101,6 +114,7 @@ class DatasetSpec:
     aliases: tuple[str, ...] = ()
     keeps_label: LabelKeeping = field(default_factory=LabelKeeping)
     sources: dict[str, Source] = field(default_factory=dict)
+    brought_by: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a row that lacks or contradicts something.
@@ -118,3 +132,5 @@ class DatasetSpec:
         files = [file.name for source in self.sources.values() for file in source.files]
         if len(set(files)) != len(files):
             raise ValueError(f"file names must differ within a data set: {', '.join(files)}")
+        if bool(self.sources) == bool(self.brought_by):
+            raise ValueError("a row has either sources or brought_by")

@@ -103,11 +103,13 @@ def _allocate(sizes: Indices, total: int, *, limits: Indices) -> Indices:
 
 
 def _choose(labels: Labels, classes: Labels, shares: Indices, *, seed: int) -> Indices:
+    by_class = np.argsort(labels, kind="stable")
+    groups = np.split(by_class, np.searchsorted(labels[by_class], classes))[1:]
     chosen = [
-        np.random.default_rng(derived_seed(seed, "stratified", int(label))).permutation(
-            np.flatnonzero(labels == label)
-        )[:share]
-        for label, share in zip(classes, shares, strict=True)
+        np.random.default_rng(derived_seed(seed, "stratified", int(label))).permutation(group)[
+            :share
+        ]
+        for label, group, share in zip(classes, groups, shares, strict=True)
     ]
     indices: Indices = np.concatenate([np.empty(0, np.int64), *chosen])
     indices.sort()

@@ -42,7 +42,7 @@ _FROM_FOLDERS = Table(
         "tensorflow_hub": "hubcls.modules.sources.tensorflow_hub:spec_of",
     },
 )
-_CLASS_NAMES = Table("list of class names", {"imagenet": "hubcls.modules.imagenet:class_names"})
+_CLASS_NAMES = Table("list of class names", {"imagenet": "hubcls.imagenet:class_names"})
 _BATCH_SIZE = 32
 
 # A path, an array [H, W] or [H, W, C], or a Pillow image.

@@ -44,7 +44,8 @@ class TrainingStream:
 
     Attributes:
         split: the training examples.
-        num_classes: labels are 0 … num_classes - 1, or rows of as many.
+        num_classes: labels are 0 … num_classes - 1, or rows of as many; 0 for images that
+            nobody has labelled.
         preprocessing: what every image goes through.
         batch_size: images in a batch, over all devices together.
         augmentation: what is changed at random; None shows images as evaluation does.
@@ -75,7 +76,7 @@ class TrainingStream:
         if self.split.is_multi_label and labels.shape[1] != self.num_classes:
             raise DataError(f"labels must be [N, {self.num_classes}], not {list(labels.shape)}")
         highest = 1 if self.split.is_multi_label else self.num_classes - 1
-        if not -1 <= labels.min() <= labels.max() <= highest:
+        if labels.size and not -1 <= labels.min() <= labels.max() <= highest:
             raise DataError(f"labels must be 0 … {highest}, not {labels.min()} … {labels.max()}")
 
     @property

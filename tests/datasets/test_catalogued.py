@@ -1,7 +1,5 @@
 """PaddleHub's five data sets, from miniature archives of exactly their layouts."""
 
-import dataclasses
-import hashlib
 import logging
 import shutil
 import tarfile
@@ -27,49 +25,6 @@ PADDLEHUB = {  # name → class, folder of the list files within the archive
     "food101": ("Food101", "food-101/images"),
 }
 LABEL_LIST = ["second", "first"]
-
-
-@pytest.fixture
-def publish(served, tmp_path):
-    """Serves a folder as an archive; gives the catalogue's row with the local address."""
-
-    def pack(row, source_name, contents):
-        source = row.sources[source_name]
-        files = []
-        for file in source.files:
-            target = served.folder / file.name
-            if file.unpack_to is None:
-                shutil.copy(contents / file.name, target)
-            else:
-                root = contents / file.unpack_to
-                kind = "zip" if file.name.endswith(".zip") else "gztar"
-                packed = shutil.make_archive(str(tmp_path / file.name), kind, root)
-                shutil.move(packed, target)
-            sha256 = hashlib.sha256(target.read_bytes()).hexdigest() if file.sha256 else None
-            size = target.stat().st_size if file.size_bytes else None
-            url = served.url(file.name)
-            files.append(dataclasses.replace(file, urls=(url,), sha256=sha256, size_bytes=size))
-        source = dataclasses.replace(source, files=tuple(files))
-        return dataclasses.replace(row, sources={**row.sources, source_name: source})
-
-    return pack
-
-
-@pytest.fixture
-def unreachable(served):
-    """A row of which some sources have only dead addresses."""
-
-    def cut_off(row, *names):
-        sources = dict(row.sources)
-        for name in names:
-            files = tuple(
-                dataclasses.replace(file, urls=(served.url("gone"),))
-                for file in sources[name].files
-            )
-            sources[name] = dataclasses.replace(sources[name], files=files)
-        return dataclasses.replace(row, sources=sources)
-
-    return cut_off
 
 
 @pytest.fixture

@@ -130,3 +130,46 @@ def test_a_cache_that_is_locked_for_writing_costs_a_warning_only(
 def test_another_word_for_on_error_is_an_error(listing):
     with pytest.raises(ConfigError, match="not 'ignore'"):
         check(listing, on_error="ignore")
+
+
+def test_an_interrupted_check_goes_on_where_it_stopped(listing, inspected, monkeypatch):
+    monkeypatch.setattr(checking, "_BLOCK", 1)
+    counting = decoding.inspect
+
+    def stopping(path):
+        if path == listing.paths[2]:
+            raise KeyboardInterrupt
+        return counting(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "inspect", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            check(listing)
+    inspected.clear()
+
+    check(listing)
+
+    assert inspected == [listing.paths[2]]
+
+
+def test_few_of_many_remembered_verdicts_are_found(listing, inspected, draw, tmp_path):
+    many = [draw(tmp_path / f"many/{number}.png", seed=number) for number in range(30)]
+    check(Listing([*listing.paths, *many], [0] * 33))
+    inspected.clear()
+
+    splits, _ = check(listing)
+
+    assert len(splits["train"]) == 3
+    assert inspected == []
+
+
+def test_relative_paths_are_remembered_by_where_they_lie(
+    listing, inspected, draw, tmp_path, monkeypatch
+):
+    for folder in ("one", "two"):
+        draw(tmp_path / folder / "1.jpg")
+        os.utime(tmp_path / folder / "1.jpg", ns=(1, 1))
+        monkeypatch.chdir(tmp_path / folder)
+        check(Listing(["1.jpg"], [0]))
+
+    assert inspected == ["1.jpg", "1.jpg"]

@@ -32,8 +32,11 @@ sources:
 """
 
 
-def test_the_catalogue_holds_paddlehubs_five_and_two_small_ones():
-    assert set(names()) == {*PADDLEHUB, "digits", "fashion_mnist"}
+PADDLECLAS = {"cifar10": 10, "cifar100": 100, "flowers102": 102, "nus_wide_scene": 33}
+
+
+def test_the_catalogue_holds_paddles_data_sets_and_two_small_ones():
+    assert set(names()) == {*PADDLEHUB, *PADDLECLAS, "imagenet", "digits", "fashion_mnist"}
     assert list(names()) == sorted(names())
 
 
@@ -57,8 +60,10 @@ def test_every_row_of_the_catalogue_states_what_a_user_must_know(row):
     assert row.licence
     assert row.summary.endswith(".")
     assert row.homepage.startswith("http")
-    assert len(row.class_names) == row.num_classes
-    assert {source.layout for source in row.sources.values()} <= {"lists", "idx", *_LAYOUTS}
+    assert len(row.class_names) == row.num_classes or row.name == "imagenet"
+    assert {source.layout for source in row.sources.values()} <= {
+        "lists", "idx", "cifar", *_LAYOUTS
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["Flowers", "FLOWERS", "flower_photos", "Flower-Photos"])
@@ -90,6 +95,7 @@ def test_an_unknown_name_lists_the_nearest():
         (ROW + SOURCE + "        sha256: abc\n", "64 digits"),
         (ROW + SOURCE.replace("layout: lists", "layout: zoo"), "mine.yaml:10: 'layout' must be"),
         (ROW + SOURCE.replace("to: images", "to: ../images"), "unpack_to must be"),
+        (ROW, "either sources or brought_by"),
     ],
 )
 def test_a_wrong_row_is_refused_with_file_and_line(wrong, message, tmp_path):

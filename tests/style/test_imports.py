@@ -9,6 +9,7 @@ ROWS = (
     ("errors", "version"),
     ("home", "logs", "preprocessing", "registry", "seeding", "typed_yaml", "writing"),
     ("catalogue",),
+    ("imagenet",),
     # row 1
     ("progress",),
     ("images", "backbones", "weights", "downloads"),
@@ -37,6 +38,7 @@ OPTIONAL_PACKAGES = {
     "keras_cv",
     "keras_hub",
     "pandas",
+    "tensorflow_datasets",
 }
 
 

@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from hubcls.modules.imagenet import class_names
+from hubcls.imagenet import class_names
 
 
 def test_the_thousand_names_stand_in_imagenets_order():
@@ -26,7 +26,7 @@ def test_names_that_wordnet_uses_twice_are_told_apart():
 
 def test_the_names_need_no_tensorflow():
     code = (
-        "import sys; from hubcls.modules.imagenet import class_names; class_names(); "
+        "import sys; from hubcls.imagenet import class_names; class_names(); "
         "sys.exit('tensorflow' in sys.modules)"
     )
 

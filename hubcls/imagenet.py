@@ -15,5 +15,14 @@ def class_names() -> tuple[str, ...]:
 
     From WordNet's first lemma of each class's synset. Needs no TensorFlow.
     """
-    text = (catalogue.folder("modules") / FILE).read_text(encoding="utf-8")
-    return tuple(line.split(" ", 1)[1] for line in text.splitlines())
+    return tuple(line.partition(" ")[2] for line in _lines())
+
+
+@functools.cache
+def synsets() -> tuple[str, ...]:
+    """The WordNet ids of the classes, e.g. "n02123045", sorted: ImageNet's class folders."""
+    return tuple(line.partition(" ")[0] for line in _lines())
+
+
+def _lines() -> list[str]:
+    return (catalogue.folder("modules") / FILE).read_text(encoding="utf-8").splitlines()
