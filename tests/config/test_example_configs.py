@@ -14,13 +14,16 @@ from hubcls.config.reading import override
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((REPOSITORY / "examples" / "configs").glob("*.yaml"))
 MOST_LINES = 40
-WITHOUT_FILES = ("dataset=photos", "module.weights=null", "module.input_size=64")
 
 
 @pytest.fixture
 def beside_photos(tmp_path, photos, monkeypatch):
     """A working folder with the data that my_photos.yaml names."""
     (tmp_path / "photos").symlink_to(photos)
+    images = sorted(photos.rglob("*.png")) + sorted(photos.rglob("*.jpg"))
+    labels = ["dark|light", "dark", "light", ""]
+    rows = [f"{image},{labels[place % 4]}" for place, image in enumerate(images)]
+    (tmp_path / "several.csv").write_text("image,labels\n" + "\n".join(rows) + "\n")
     monkeypatch.chdir(tmp_path)
 
 
@@ -52,10 +55,28 @@ def test_a_config_is_right_in_every_line(path, beside_photos):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_builds_its_task(path, beside_photos):
-    task = read_config(path, map(override, WITHOUT_FILES)).build_task()
+    task = read_config(path, map(override, without_files(path))).build_task()
 
     assert task.ingredients.dataset.num_labels == 2
-    assert task.ingredients.module["name"] == task.ingredients.sections["module"]["name"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_config_trains_an_epoch_on_a_few_photos(path, beside_photos, tmp_path):
+    small = [f"run.checkpoint_dir={tmp_path / 'run'}", "run.num_epoch=1", "run.batch_size=4"]
+
+    task = read_config(path, map(override, [*without_files(path), *small])).build_task()
+    results = task.finetune_and_eval()
+
+    assert set(results["val"].scores) == set(task.metrics)
+    assert (tmp_path / "run" / "best_model").is_dir()
+
+
+def without_files(path):
+    """Overrides by which a config needs neither its weights nor its own data."""
+    text = path.read_text(encoding="utf-8")
+    data = "dataset=several.csv" if "MultiLabelClassifierTask" in text else "dataset=photos"
+    return (data, "module.weights=null", "module.input_size=64")
 
 
 @pytest.mark.slow
