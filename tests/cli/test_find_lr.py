@@ -7,7 +7,7 @@ from PIL import Image
 import hubcls
 from hubcls.cli.main import main
 
-FLAGS = ["--input-size", "32", "--weights", "none", "--no-augmentation", "--batch-size", "8"]
+FLAGS = ["--input-size", "32", "--no-augmentation", "--batch-size", "8"]
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ def make_student(teacher, dataset, tmp_path):
     return make
 
 
+@pytest.mark.slow
 def test_a_student_agrees_with_its_teacher_on_images_without_labels(make_student, teacher, dataset):
     task = make_student(
         module=hubcls.Module(name=MODULE, input_size=48),
@@ -110,7 +111,7 @@ def test_cached_answers_are_those_at_every_step(make_student, dataset):
 
     first, second = ([np.array(w) for w in task.classifier.weights] for task in (asked, cached))
     for one, other in zip(first, second, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
+        np.testing.assert_allclose(one, other, atol=1e-4)
 
 
 def test_a_killed_run_goes_on_where_it_stood(make_student):
@@ -143,6 +144,7 @@ def test_the_state_says_what_was_learned_from(make_student):
     assert json.dumps(lesson)
 
 
+@pytest.mark.slow
 def test_a_module_with_imagenets_classes_is_a_teacher_too(tmp_path):
     module = hubcls.Module(name=MODULE, input_size=64)
     random = np.random.default_rng(0)
