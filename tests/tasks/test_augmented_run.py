@@ -75,6 +75,7 @@ def test_a_run_with_other_operations_is_another_run(augmented_task):
         augmented_task(Mixup(alpha=1.0), num_epoch=1).finetune_and_eval()
 
 
+@pytest.mark.slow
 def test_a_run_resumed_in_the_middle_ends_with_the_same_weights(augmented_task):
     operations = (RandAugment(), Mixup())
     straight = augmented_task(*operations, folder="straight", save_ckpt_interval=3)

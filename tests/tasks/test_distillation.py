@@ -92,6 +92,7 @@ def test_the_teacher_answers_at_every_step_to_augmented_images(make_student, dat
     assert len(bundle.model.weights) == len(task.classifier.weights)
 
 
+@pytest.mark.slow
 def test_cached_answers_are_those_at_every_step(make_student, dataset):
     """Without a change at random both ways see the same images."""
     shown = Augmentation(horizontal_flip=False, min_area=1.0)
@@ -114,6 +115,7 @@ def test_cached_answers_are_those_at_every_step(make_student, dataset):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_stood(make_student):
     whole = make_student(folder="whole", num_epoch=2)
     whole.finetune()
@@ -127,6 +129,7 @@ def test_a_killed_run_goes_on_where_it_stood(make_student):
         np.testing.assert_array_equal(np.array(one), np.array(other))
 
 
+@pytest.mark.slow
 def test_another_lesson_is_another_run(make_student):
     make_student().finetune()
 
@@ -136,7 +139,6 @@ def test_another_lesson_is_another_run(make_student):
 
 def test_the_state_says_what_was_learned_from(make_student):
     task = make_student()
-    task.finetune()
 
     lesson = task.ingredients.lesson.as_dict()
 
