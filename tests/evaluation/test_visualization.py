@@ -1,4 +1,5 @@
 import io
+import time
 
 import numpy as np
 import pytest
@@ -39,6 +40,9 @@ def test_a_resumed_run_overwrites_what_the_killed_one_wrote_beyond_its_checkpoin
     with Visualization(tmp_path) as killed:
         for step in (1, 2, 3, 4):
             killed.scalar("train/loss", 10.0 + step, step)
+    # TensorBoard reads files by name, which begins with the second; behind it stands a
+    # process's count of files, as text: 10 before 9.
+    time.sleep(1.1)
 
     with Visualization(tmp_path, resumed_step=2) as resumed:
         for step in (3, 4, 5):
