@@ -71,6 +71,7 @@ def test_a_run_is_repeated_by_its_own_config_to_the_last_digit(text, tmp_path):
     assert numbers(tmp_path / "again") == numbers(tmp_path / "ckpt")
 
 
+@pytest.mark.slow
 def test_a_run_from_python_is_repeated_by_its_config(network, photos, tmp_path):
     dataset = ImageFolder(photos, seed=2, test_fraction=0.2).with_train_examples(9, seed=1)
     hubcls.ImageClassifierTask(
