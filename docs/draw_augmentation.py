@@ -30,7 +30,7 @@ def main() -> None:
     photographs = np.stack(load_sample_images().images * 2)
     split = Split(photographs, np.zeros(len(photographs)))
     for name, operations in SHEETS.items():
-        augmentation = Augmentation.from_dict({"operations": operations})
+        augmentation = Augmentation(operations=tuple(operations))
         sheet = augmentation_sheet(
             split, Preprocessing(224, 224), augmentation, num_images=3, seed=SEED
         )

@@ -13,6 +13,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 
 def stripes(count: int, seed: int, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -96,3 +97,30 @@ def task_in():
 def make_task(tmp_path):
     """`striped_task` in a folder of this test's own."""
     return functools.partial(striped_task, tmp_path / "ckpt")
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory):
+    """Twelve images of each of two classes."""
+    folder = tmp_path_factory.mktemp("photos")
+    for name, colour in (("daisy", "white"), ("roses", "red")):
+        (folder / name).mkdir()
+        for number in range(12):
+            image = Image.new("RGB", (64, 48), (20, 90 + 5 * number, 30))
+            ImageDraw.Draw(image).ellipse((8 + number, 8, 40 + number, 40), fill=colour)
+            image.save(folder / name / f"{number}.jpg")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def network(tmp_path_factory):
+    """The folder of a backbone that is built and traced in a second."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((32, 32, 3), name="image")
+    features = keras.layers.Conv2D(8, 5, strides=4, activation="relu", name="stem")(image)
+    features = keras.layers.Conv2D(16, 3, strides=2, activation="relu", name="top")(features)
+    folder = tmp_path_factory.mktemp("network")
+    keras.Model(image, features).save(folder / "network.keras")
+    return folder

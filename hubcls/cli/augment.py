@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hubcls.datasets.base import Split
 from hubcls.datasets.opening import open_dataset
 from hubcls.errors import ConfigError
 from hubcls.images.augmenting import Augmentation
-from hubcls.images.operations.table import OPERATIONS, plain_values
+from hubcls.images.operations.table import OPERATIONS, operation, plain_values
 from hubcls.images.sheets import contact_sheet
 from hubcls.modules.module import Module
 from hubcls.pipeline.building import evaluation_batches
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     reader = ImageClassificationReader()
     usual = reader.augmentation(dataset.info) or Augmentation(False, min_area=1.0)
     names = getattr(arguments, "operations", OPERATIONS)
-    augmentation = Augmentation.from_dict({**usual.as_dict(), "operations": list(names)})
+    augmentation = replace(usual, operations=tuple(map(operation, names)))
     sheet = augmentation_sheet(
         dataset.split("train"),
         reader.preprocessing(module.preprocessing, dataset.info),

@@ -19,7 +19,6 @@ from hubcls.images.operations.chance import folded
 from hubcls.images.operations.table import (
     Batch,
     Operation,
-    constructed,
     fields_of,
     operation,
     plain_values,
@@ -57,8 +56,8 @@ class Augmentation:
         Raises:
             ConfigError: any value is out of range; lists all of them.
         """
-        wrong = []
-        object.__setattr__(self, "operations", tuple(map(_operation, self.operations)))
+        operations, wrong = _found(self.operations)
+        object.__setattr__(self, "operations", operations)
         if not 0 < self.min_area <= 1:
             wrong.append(f"min_area must be in (0, 1], not {self.min_area!r}")
         if not 0 < self.min_aspect <= self.max_aspect:
@@ -66,11 +65,6 @@ class Augmentation:
                 "min_aspect must be above 0 and at most max_aspect, "
                 f"not {self.min_aspect!r} and {self.max_aspect!r}"
             )
-        wrong += [
-            f"operations must be operations such as Mixup() or their names, not {given!r}"
-            for given in self.operations
-            if not hasattr(given, "mixes_targets")
-        ]
         if wrong:
             raise ConfigError("augmentation is wrong:\n  " + "\n  ".join(wrong))
 
@@ -84,24 +78,19 @@ class Augmentation:
         operations = [plain_values(each) for each in self.operations]
         return {**fields_of(self), "operations": operations}
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Augmentation:
-        """The inverse of `as_dict`; an operation may also be its name alone.
 
-        Example:
-            >>> Augmentation.from_dict({"operations": ["mixup"]}).operations
-            (Mixup(alpha=0.2, probability=1.0),)
-
-        Raises:
-            UnknownNameError: an operation or an argument is unknown; lists the nearest.
-            ConfigError: a value is out of range.
-        """
-        made: Augmentation = constructed(cls, dict(values), "argument of augmentation")
-        return made
-
-
-def _operation(given: Any) -> Any:
-    return operation(given) if isinstance(given, str | Mapping) else given
+def _found(given: Sequence[Any]) -> tuple[tuple[Any, ...], list[str]]:
+    """The operations, those that are named looked up; and what is wrong with others."""
+    found, wrong = [], []
+    for each in given:
+        try:
+            found.append(operation(each) if isinstance(each, str | Mapping) else each)
+        except ConfigError as error:
+            wrong.append(str(error))
+            continue
+        if not hasattr(found[-1], "mixes_targets"):
+            wrong.append(f"operations must be operations such as Mixup() or names, not {each!r}")
+    return tuple(found), wrong
 
 
 def load_augmented(

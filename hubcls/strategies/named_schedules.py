@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import keras
 
 from hubcls.errors import ConfigError, UnknownNameError, nearest_names
+from hubcls.logs import logger
 from hubcls.strategies.schedules import NoamDecay, OneCycle, SlantedTriangle, WarmedUp
 
 Schedule: TypeAlias = keras.optimizers.schedules.LearningRateSchedule
@@ -49,14 +50,21 @@ def scheduled(
         learning_rate: the highest.
         total_steps: updates of the whole run.
         steps_per_epoch: updates in one pass over the training examples.
-        warmup_epochs: passes in which the rate rises, on top of the schedule.
+        warmup_epochs: passes in which the rate rises, on top of the schedule; cut off, with
+            a warning, one step before the end of a shorter run.
 
     Raises:
         UnknownNameError: the name is in no table.
         ConfigError: an option is unknown or out of range.
     """
     name, own = check_schedule(options)
-    warmup_steps = min(round(warmup_epochs * steps_per_epoch), total_steps - 1)
+    wanted_steps = round(warmup_epochs * steps_per_epoch)
+    warmup_steps = min(wanted_steps, total_steps - 1)
+    if warmup_steps < wanted_steps:
+        logger.warning(
+            "the warm-up of %g epochs is as long as the run: the rate rises until its last step",
+            warmup_epochs,
+        )
     course = Course(learning_rate, total_steps - warmup_steps, steps_per_epoch, warmup_steps)
     try:
         schedule = _SCHEDULES[name](course, **own)

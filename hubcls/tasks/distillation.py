@@ -58,7 +58,7 @@ class DistillationTask(ImageClassifierTask):
             dataset: labelled images; validation and test are measured on them.
             unlabelled: more training images, whose labels, if any, do not count.
             loss: how answers are compared; None is DistillationLoss(), which needs no
-                labels. The run's label_smoothing goes with its labels.
+                labels.
             config: as in `ImageClassifierTask`.
             metrics_choices: likewise.
             data_reader: likewise. Without augmentation the teacher answers once for each
@@ -75,20 +75,8 @@ class DistillationTask(ImageClassifierTask):
             metrics_choices=metrics_choices,
             data_reader=data_reader,
         )
-        if self.config.class_weights is not None or self.config.loss != "cross_entropy":
-            raise ConfigError(
-                "class_weights and loss of RunConfig have no meaning for a teacher's answers; "
-                "see DistillationTask(loss=...)"
-            )
-        chosen = loss or DistillationLoss()
-        chosen = DistillationLoss(
-            chosen.divergence,
-            chosen.temperature,
-            chosen.label_weight,
-            self.config.label_smoothing,
-            name="loss",
-        )
-        lesson, names = _lesson(teacher, chosen)
+        _refuse_other_losses(self.config)
+        lesson, names = _lesson(teacher, loss or DistillationLoss())
         _check_classes(names, self.ingredients.problem.class_names)
         self.ingredients = replace(self.ingredients, lesson=replace(lesson, unlabelled=unlabelled))
 
@@ -119,6 +107,20 @@ def _lesson(teacher: Any, loss: DistillationLoss) -> tuple[Lesson, tuple[str, ..
         raise ConfigError("a teacher of several classes an image cannot teach one class an image")
     name = f"{bundle.module_name} ({len(bundle.class_names)} classes)"
     return Lesson(bundle.model, bundle.preprocessing, name, loss), bundle.class_names
+
+
+def _refuse_other_losses(config: RunConfig) -> None:
+    given = {
+        "class_weights": config.class_weights is not None,
+        "loss": config.loss != "cross_entropy",
+        "label_smoothing": config.label_smoothing != 0,
+    }
+    wrong = [name for name, is_given in given.items() if is_given]
+    if wrong:
+        raise ConfigError(
+            f"RunConfig's {', '.join(wrong)} would have no effect beside a teacher: say it by "
+            "DistillationTask(loss=hubcls.DistillationLoss(...))"
+        )
 
 
 def _check_classes(of_teacher: tuple[str, ...], of_dataset: tuple[str, ...]) -> None:

@@ -57,6 +57,7 @@ class Lesson:
             "divergence": self.loss.divergence,
             "temperature": self.loss.temperature,
             "label_weight": self.loss.label_weight,
+            "label_smoothing": self.loss.label_smoothing,
             "unlabelled": 0 if self.unlabelled is None else len(self.unlabelled),
         }
 

@@ -110,6 +110,20 @@ def test_text_that_looks_like_a_number_keeps_its_quotes(read):
     assert read(dump(values)).values()["run"]["checkpoint_dir"] == "1e-4"
 
 
+def test_settings_inside_of_a_section_are_checked_too(read):
+    with pytest.raises(ConfigError, match=r"no key 'min_aera'; did you mean: min_area"):
+        read("dataset: digits\npipeline:\n  augmentation: {min_aera: 0.5}\n")
+
+
+def test_a_data_set_of_tensorflow_datasets_takes_the_functions_arguments(read):
+    with pytest.raises(ConfigError, match=r"no key 'split'; did you mean: splits"):
+        read("dataset: {name: 'tfds:beans', split: train}\n")
+
+    config = read("dataset: {name: 'tfds:beans', splits: {train: 'train[:9%]'}}\n")
+    assert config.values()["dataset"]["splits"] == {"train": "train[:9%]"}
+    assert config.values()["dataset"]["on_error"] == "raise"
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_tasks_of_the_table_are_called_as_their_class(name):
     assert TASKS[name].__name__ == SHORT_TASKS.get(name, name)

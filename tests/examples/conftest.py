@@ -4,9 +4,7 @@ import runpy
 import sys
 from pathlib import Path
 
-import keras
 import pytest
-from PIL import Image, ImageDraw
 
 import hubcls
 from hubcls.datasets.digits import Digits
@@ -15,30 +13,6 @@ from hubcls.modules import finding
 from hubcls.modules.module import Module
 
 FOLDER = Path(__file__).resolve().parents[2] / "examples" / "image_classification"
-
-
-@pytest.fixture(scope="session")
-def photos(tmp_path_factory):
-    """Twelve images of each of two classes."""
-    folder = tmp_path_factory.mktemp("photos")
-    for name, colour in (("daisy", "white"), ("roses", "red")):
-        (folder / name).mkdir()
-        for number in range(12):
-            image = Image.new("RGB", (64, 48), (20, 90 + 5 * number, 30))
-            ImageDraw.Draw(image).ellipse((8 + number, 8, 40 + number, 40), fill=colour)
-            image.save(folder / name / f"{number}.jpg")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def network(tmp_path_factory):
-    """The folder of a backbone that is built and traced in a second."""
-    image = keras.Input((32, 32, 3), name="image")
-    features = keras.layers.Conv2D(8, 5, strides=4, activation="relu", name="stem")(image)
-    features = keras.layers.Conv2D(16, 3, strides=2, activation="relu", name="top")(features)
-    folder = tmp_path_factory.mktemp("network")
-    keras.Model(image, features).save(folder / "network.keras")
-    return folder
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_parallel_batches_hold_what_single_examples_computed_in_turn_do(noise):
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operations_keep_a_stream_exact_wherever_it_is_cut(noise, name):
-    augmentation = Augmentation.from_dict({"operations": [name]})
+    augmentation = Augmentation(operations=(name,))
 
     images, targets = collected(stream_of(noise, augmentation=augmentation).batches(0, 6))
 

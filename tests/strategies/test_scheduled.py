@@ -23,6 +23,13 @@ def rates(options, *, epochs=10, warmup_epochs=0.0, learning_rate=0.5, steps_per
     return np.array([float(schedule(step)) for step in range(total)])
 
 
+def test_a_warm_up_as_long_as_the_run_is_cut_off_with_a_warning(caplog):
+    found = rates("cosine", epochs=2, warmup_epochs=5)
+
+    assert (np.diff(found) > 0).all()
+    assert "as long as the run" in caplog.text
+
+
 def test_a_constant_rate_stays():
     assert set(rates("constant")) == {0.5}
 

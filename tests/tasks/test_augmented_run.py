@@ -62,7 +62,7 @@ def test_the_config_says_what_was_done_to_the_images(augmented_task, tmp_path):
 
     config = yaml.safe_load((tmp_path / "ckpt" / "config.yaml").read_text())
 
-    found = hubcls.Augmentation.from_dict(config["pipeline"]["augmentation"])
+    found = hubcls.Augmentation(**config["pipeline"]["augmentation"])
     assert found.operations == (RandAugment(magnitude=5), Mixup())
     report = json.loads((tmp_path / "ckpt" / "report.json").read_text())
     assert report["evaluations"]["test"]["num_examples"] == 20

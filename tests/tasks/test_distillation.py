@@ -176,6 +176,19 @@ def test_a_teacher_of_other_classes_is_refused(teacher):
         )
 
 
+@pytest.mark.parametrize(
+    "setting", [{"class_weights": "balanced"}, {"loss": "focal"}, {"label_smoothing": 0.1}]
+)
+def test_a_loss_of_the_run_beside_the_teachers_is_refused(teacher, dataset, setting):
+    with pytest.raises(ConfigError, match=next(iter(setting))):
+        hubcls.DistillationTask(
+            teacher=teacher,
+            student=hubcls.Module(name=MODULE, weights=None, input_size=32),
+            dataset=dataset,
+            config=hubcls.RunConfig(**setting),
+        )
+
+
 @pytest.mark.parametrize("wrong", [5, keras.Sequential()])
 def test_what_is_no_teacher_is_refused(wrong, dataset):
     with pytest.raises(ConfigError, match="teacher must be"):
