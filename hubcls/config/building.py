@@ -73,14 +73,10 @@ class Config:
         dataset = self.open_dataset()
         task, pipeline = self.calls["task"], self.calls["pipeline"]
         reader = pipeline.constructor(dataset=dataset, **pipeline.arguments)
+        role = "student" if "teacher" in task.parameters.named else "module"
+        parts = {role: self.module, "dataset": dataset, "config": self.run, "data_reader": reader}
         try:
-            built: ImageClassifierTask = task.constructor(
-                module=self.module,
-                dataset=dataset,
-                config=self.run,
-                data_reader=reader,
-                **task.arguments,
-            )
+            built: ImageClassifierTask = task.constructor(**parts, **task.arguments)
         except ConfigError as error:
             raise ConfigError(f"{place_of(task.node)}task: {error}") from None
         return built

@@ -2,9 +2,27 @@
 
 import pytest
 
+from hubcls.classification import SingleLabel, build_classifier
 from hubcls.config.building import read_config
 from hubcls.config.reading import override
 from hubcls.errors import ConfigError
+from hubcls.export.bundle import save_bundle
+from hubcls.modules.module import Module
+
+
+@pytest.fixture(scope="session")
+def teacher(network, tmp_path_factory):
+    """The folder of a saved classifier that tells the classes of `photos` apart."""
+    module = Module(directory=network)
+    folder = tmp_path_factory.mktemp("teacher") / "best_model"
+    save_bundle(
+        folder,
+        build_classifier(module.backbone, num_outputs=2, seed=0),
+        problem=SingleLabel(("daisy", "roses")),
+        preprocessing=module.preprocessing,
+        module_name=module.name,
+    )
+    return folder
 
 
 @pytest.fixture

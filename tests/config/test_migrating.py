@@ -24,7 +24,7 @@ FLAGS = sorted({flag for way in ways() for flag in re.findall(r"(?<![\w-])--[a-z
 
 
 def test_there_are_overrides_and_flags():
-    assert len(OVERRIDES) >= 10
+    assert len(OVERRIDES) >= 8
     assert len(FLAGS) >= 15
 
 
