@@ -102,8 +102,7 @@ class ImageClassifierTask(HookedTask):
         self.metrics = metric_names(metrics_choices, self.ingredients.problem)
         self.phase = "train"
         self.head = Head.checked(hidden_units, dropout, self.metrics)
-        # Those that no other section of a config holds.
-        self._arguments: Mapping[str, Any] = self.head.as_dict()
+        self._arguments: Mapping[str, Any] = self.head.as_dict()  # a config's section "task"
         self._folder = RunFolder(self.config.folder)
         self._advance: Callable[[int], None] = lambda _: None
         self._last_state = RunState(0, 0, 0, {}, 0, 0.0)
