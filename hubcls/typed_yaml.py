@@ -145,11 +145,10 @@ class Parameters:
 
 @functools.cache
 def parameters_of(constructor: Callable[..., Any], leave_out: tuple[str, ...] = ()) -> Parameters:
-    """What a class or a function takes, less what somebody else gives it."""
-    is_class = isinstance(constructor, type)
-    called: Any = constructor.__init__ if is_class else constructor  # type: ignore[misc]
+    """What a class takes, less what somebody else gives it."""
+    called: Any = constructor.__init__  # type: ignore[misc]
     hints = typing.get_type_hints(constructor if dataclasses.is_dataclass(constructor) else called)
-    found = list(inspect.signature(called).parameters.values())[int(is_class) :]
+    found = list(inspect.signature(called).parameters.values())[1:]
     return Parameters(
         {
             item.name: Parameter(hints.get(item.name, Any), item.default)
