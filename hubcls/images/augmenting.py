@@ -7,7 +7,7 @@ more than it keeps. Whatever else is wanted is done batch by batch: `operations/
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,7 @@ from hubcls.images.operations.table import (
     Batch,
     Operation,
     fields_of,
-    operation,
-    plain_values,
+    looked_up,
 )
 from hubcls.images.resizing import centred_window, load, resize, stretch
 from hubcls.preprocessing import Preprocessing
@@ -56,7 +55,7 @@ class Augmentation:
         Raises:
             ConfigError: any value is out of range; lists all of them.
         """
-        operations, wrong = _found(self.operations)
+        operations, wrong = looked_up(self.operations)
         object.__setattr__(self, "operations", operations)
         if not 0 < self.min_area <= 1:
             wrong.append(f"min_area must be in (0, 1], not {self.min_area!r}")
@@ -75,22 +74,7 @@ class Augmentation:
 
     def as_dict(self) -> dict[str, Any]:
         """Every setting as plain YAML types."""
-        operations = [plain_values(each) for each in self.operations]
-        return {**fields_of(self), "operations": operations}
-
-
-def _found(given: Sequence[Any]) -> tuple[tuple[Any, ...], list[str]]:
-    """The operations, those that are named looked up; and what is wrong with others."""
-    found, wrong = [], []
-    for each in given:
-        try:
-            found.append(operation(each) if isinstance(each, str | Mapping) else each)
-        except ConfigError as error:
-            wrong.append(str(error))
-            continue
-        if not hasattr(found[-1], "mixes_targets"):
-            wrong.append(f"operations must be operations such as Mixup() or names, not {each!r}")
-    return tuple(found), wrong
+        return fields_of(self)
 
 
 def load_augmented(
