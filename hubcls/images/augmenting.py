@@ -41,6 +41,9 @@ class Augmentation:
         max_aspect: greatest such ratio.
         operations: what is then done to whole batches, in this order; a name or a mapping
             of "name" and arguments stands for the operation of the table.
+        repeats: how often an image stands in its batch, each time changed otherwise: Hoffer
+            et al. 2020, arXiv:1901.09335. An epoch keeps its number of steps, as DeiT's
+            sampler has it, and so shows one image of `repeats`, drawn anew each time.
     """
 
     horizontal_flip: bool = True
@@ -48,6 +51,7 @@ class Augmentation:
     min_aspect: float = 3 / 4
     max_aspect: float = 4 / 3
     operations: tuple[Operation, ...] = ()
+    repeats: int = 1
 
     def __post_init__(self) -> None:
         """Refuse ranges that hold no crop, and look up operations that are named.
@@ -64,6 +68,10 @@ class Augmentation:
                 "min_aspect must be above 0 and at most max_aspect, "
                 f"not {self.min_aspect!r} and {self.max_aspect!r}"
             )
+        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or self.repeats < 1:
+            wrong.append(f"repeats must be a whole number of at least 1, not {self.repeats!r}")
+        elif self.repeats > 1 and not (self.horizontal_flip or self.min_area < 1 or operations):
+            wrong.append("repeats would show copies that are alike; add a random change")
         if wrong:
             raise ConfigError("augmentation is wrong:\n  " + "\n  ".join(wrong))
 

@@ -162,3 +162,15 @@ def test_a_normalisation_that_is_not_the_modules_is_a_problem(convert):
     conversion = convert(("mean: [0.485, 0.456, 0.406]", "mean: [0.5, 0.5, 0.5]"))
 
     assert "at odds with the module" in "\n".join(conversion.problems)
+
+
+def test_the_sampler_of_repeated_augmentation_becomes_repeats(convert):
+    conversion = convert(
+        (
+            "name: DistributedBatchSampler, batch_size: 64, drop_last: False, shuffle: True",
+            "name: RepeatedAugSampler, batch_size: 64, drop_last: False, shuffle: True",
+        )
+    )
+
+    assert conversion.values["pipeline"]["augmentation"]["repeats"] == 3
+    assert conversion.problems == ()
