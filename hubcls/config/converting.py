@@ -50,7 +50,8 @@ class Conversion:
         values: our sections.
         not_mapped: "key: value" of everything that they leave out.
         not_needed: PaddleClas key → why nothing stands for it.
-        problems: why `hubcls train` would refuse the values, the data set apart.
+        problems: why `hubcls train` would refuse the values, the data set and files of
+            weights apart.
     """
 
     values: Mapping[str, Any]
@@ -131,8 +132,8 @@ def _left_over(leaves: Mapping[str, Any], parts: list[Part]) -> dict[str, Any]:
 
 
 def _problems(values: Mapping[str, Any]) -> tuple[str, ...]:
-    # The data set is opened nowhere yet: its folder may be on another machine.
-    sections = {name: value for name, value in values.items() if name != "dataset"}
+    # Images and weights are opened nowhere yet: they may be on another machine.
+    sections = {name: _without_files(value) for name, value in values.items() if name != "dataset"}
     try:
         config = read_config(
             None, [change((name,), value, name) for name, value in sections.items()]
@@ -141,6 +142,16 @@ def _problems(values: Mapping[str, Any]) -> tuple[str, ...]:
     except ConfigError as error:
         return tuple(str(error).splitlines())
     return ()
+
+
+def _without_files(value: Any) -> Any:
+    """The same with no weights where a file has them."""
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        key: None if key == "weights" and Path(str(item)).suffix else _without_files(item)
+        for key, item in value.items()
+    }
 
 
 def _check_normalisation(config: Config) -> None:

@@ -123,7 +123,7 @@ def _loss(losses: Any) -> Part:
             continue
         left |= {f"{path}.{key}": value for key, value in own.items() if not _is_usual(key, value)}
     both = sum(weights.values())
-    if weights.get("labels") and both:
+    if weights.get("labels") and weights.get("answers"):
         targets["task.loss.label_weight"] = weights["labels"] / both
     if both not in (0, 1):
         left[f"{_LOSSES}.*.weight"] = f"{both:g} in all, here 1"

@@ -115,6 +115,7 @@ def test_pretrained_weights_are_taken_over(convert):
 
     assert by_name.values["module"]["weights"] == "imagenet"
     assert by_file.values["module"]["weights"] == "./weights/ResNet50.pdparams"
+    assert by_file.problems == ()
 
 
 def test_a_cosine_keeps_its_lowest_rate(convert):

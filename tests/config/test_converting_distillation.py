@@ -91,3 +91,13 @@ def test_a_teacher_that_learns_too_is_listed(with_teacher):
     conversion = with_teacher(f"DistillationCELoss: {{{PAIR}}}", arch=arch)
 
     assert "Arch.freeze_params_list: [False, False]" in conversion.not_mapped
+
+
+def test_labels_alone_have_no_share(with_teacher):
+    conversion = with_teacher(
+        "DistillationGTCELoss: {weight: 1.0, model_names: [Student]}",
+        "DistillationDKDLoss: {weight: 1.0}",
+    )
+
+    assert "label_weight" not in conversion.values["task"].get("loss", {})
+    assert "Loss.Train.DistillationDKDLoss.weight: 1.0" in conversion.not_mapped
