@@ -50,45 +50,39 @@ class RuledUpdates(keras.optimizers.Optimizer):
         first; each variable is then updated, or not, on every replica alike.
         """
         context = tf.distribute.get_replica_context()
-        if (
-            not self.gradient_accumulation_steps
-            or context is None
-            or context.num_replicas_in_sync == 1
-        ):
+        is_alone = context is None or context.num_replicas_in_sync == 1
+        if is_alone or not self.gradient_accumulation_steps:
             super()._backend_apply_gradients(grads, trainable_variables)
             return
-        steps = self.gradient_accumulation_steps
-        # `iterations` counts updates, `_iterations` batches.
-        is_update = tf.equal((self._iterations + 1) % steps, 0)
-        variables = [variable.value for variable in trainable_variables]
         accumulators = [
             self._accumulated_gradients[self._get_variable_index(variable)].value
             for variable in trainable_variables
         ]
         added = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
         sums = [kept + new for kept, new in zip(accumulators, added, strict=True)]
-        means = [total / steps for total in sums]
+        means = [total / self.gradient_accumulation_steps for total in sums]
         if self._clip is not None:
             means = _shortened(means, self._clip)
+        # `iterations` counts updates, `_iterations` batches.
+        is_update = tf.equal((self._iterations + 1) % self.gradient_accumulation_steps, 0)
         rate = tf.convert_to_tensor(self.learning_rate)
+        variables = [variable.value for variable in trainable_variables]
 
-        def meet(
-            devices: tf.distribute.Strategy, is_update: Any, rate: Any, means: Any, sums: Any
-        ) -> None:
+        def meet(devices: tf.distribute.Strategy, is_update: Any, *tensors: Any) -> None:
+            rate, means, sums = tensors
             for variable, mean in zip(variables, means, strict=True):
-                devices.extended.update(
-                    variable, self._update_if, args=(is_update, mean, rate), group=False
-                )
+                arguments = (is_update, mean, rate)
+                devices.extended.update(variable, self._update_if, arguments, group=False)
             for accumulator, total in zip(accumulators, sums, strict=True):
-                devices.extended.update(
-                    accumulator, _keep_until, args=(is_update, total), group=False
-                )
+                devices.extended.update(accumulator, _keep_until, (is_update, total), group=False)
 
         context.merge_call(meet, args=(is_update, rate, means, sums))
         if self.use_ema:
             self._update_model_variables_moving_average(self._trainable_variables)
 
     def _update_if(self, variable: Any, is_update: Any, gradient: Any, rate: Any) -> None:
+        """`update_step` of one replica's copy, or nothing."""
+
         def update() -> Any:
             self.update_step(gradient, variable, rate)
             return tf.no_op()
@@ -159,4 +153,5 @@ def _shortened(gradients: list[Any], clip: Clip) -> list[Any]:
 
 
 def _keep_until(accumulator: Any, is_update: Any, total: Any) -> None:
+    """The sum of the gradients, from nothing again after an update."""
     accumulator.assign(tf.where(is_update, tf.zeros_like(total), total))
