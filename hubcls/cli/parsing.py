@@ -162,6 +162,11 @@ def _add_devices(parser: argparse.ArgumentParser) -> None:
     )
     devices.add_argument("--distribution", choices=("auto", "one_device", "mirrored"))
     devices.add_argument(
+        "--sync-batch-norm",
+        action=argparse.BooleanOptionalAction,
+        help="over all devices (default: on)",
+    )
+    devices.add_argument(
         "--loss-scale", type=_loss_scale, metavar="NUMBER", help="of float16; default: dynamic"
     )
     devices.add_argument(
