@@ -36,7 +36,7 @@ def test_a_sheet_has_a_column_for_each_operation_and_a_row_for_each_image(draw):
 def test_without_names_all_operations_are_drawn(draw):
     _, path, _ = draw("--num-images", "1")
 
-    assert Image.open(path).width == 6 + 14 * 134
+    assert Image.open(path).width == 6 + 15 * 134
 
 
 def test_a_config_says_what_is_drawn(draw, tmp_path):
