@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
-from PIL.Image import Image as PillowImage
 
 from hubcls.errors import ConfigError
-from hubcls.images import decoding, resizing
 from hubcls.logs import logger
 from hubcls.modules import finding
+from hubcls.modules.feeding import Images, outputs
 from hubcls.modules.groups import LayerGroup, groups_by_stride
 from hubcls.modules.sources.built import Built
 from hubcls.modules.spec import InputRule, ModuleSpec, Paper, formats_of
@@ -43,12 +41,6 @@ _FROM_FOLDERS = Table(
     },
 )
 _CLASS_NAMES = Table("list of class names", {"imagenet": "hubcls.imagenet:class_names"})
-_BATCH_SIZE = 32
-
-# A path, an array [H, W] or [H, W, C], or a Pillow image.
-Image: TypeAlias = str | Path | np.ndarray | PillowImage
-# One, or an array [N, H, W, C], or a sequence of these.
-Images: TypeAlias = Image | Sequence[Image]
 
 
 class Module:
@@ -259,7 +251,7 @@ class Module:
             ends = {operation.name: operation.output for operation in self.backbone.operations}
             model = keras.Model(self.backbone.input, ends[groups[stage].output])
             self._stage_models[stage] = model
-        return _outputs(self._stage_models[stage].predict_on_batch, images, self.preprocessing)
+        return outputs(self._stage_models[stage].predict_on_batch, images, self.preprocessing)
 
     def summary(self) -> str:
         """What is known about the module, in a few lines of text."""
@@ -336,7 +328,7 @@ class Module:
 
     def _predict(self, images: Images, output: str) -> npt.NDArray[np.float32]:
         predict = self._context_model.predict_on_batch
-        return _outputs(lambda batch: predict(batch)[output], images, self.preprocessing)
+        return outputs(lambda batch: predict(batch)[output], images, self.preprocessing)
 
 
 def module_of(feature: Any) -> Module | None:
@@ -350,40 +342,6 @@ def module_of(feature: Any) -> Module | None:
         if module is not None:
             return module
     return None
-
-
-def _listed(images: Images) -> list[Image]:
-    """Single images, one after the other."""
-    given = [images] if isinstance(images, str | Path | np.ndarray | PillowImage) else images
-    listed: list[Image] = []
-    for image in given:
-        if isinstance(image, np.ndarray) and image.ndim == 4:
-            listed.extend(image)
-        else:
-            listed.append(image)
-    return listed
-
-
-def _outputs(
-    predict: Callable[[npt.NDArray[np.uint8]], Any], images: Images, rule: Preprocessing
-) -> npt.NDArray[np.float32]:
-    listed = _listed(images)
-    if not listed:
-        raise ConfigError("images must hold at least one path, array or Pillow image")
-    batches = [np.asarray(predict(batch), dtype=np.float32) for batch in _batches(listed, rule)]
-    return np.concatenate(batches)
-
-
-def _batches(images: Sequence[Image], rule: Preprocessing) -> Iterator[npt.NDArray[np.uint8]]:
-    for start in range(0, len(images), _BATCH_SIZE):
-        chosen = images[start : start + _BATCH_SIZE]
-        yield np.stack([np.asarray(resizing.resize(_pixels(image), rule)) for image in chosen])
-
-
-def _pixels(image: Image) -> npt.NDArray[np.uint8]:
-    if isinstance(image, (str, Path)):
-        return decoding.read_with_pillow(str(image))
-    return decoding.to_rgb_array(image)
 
 
 def _pooled(features: Any) -> Any:
