@@ -29,6 +29,7 @@ from hubcls.backbones.blocks import (
     squeezed_and_excited,
 )
 from hubcls.backbones.key_rules import KeyRules
+from hubcls.backbones.layers import ResidualSum
 from hubcls.backbones.residual_blocks import (
     MultiScale,
     SplitAttention,
@@ -203,7 +204,7 @@ class Residual:
         if self.reduction is not None:
             names = (f"{block.name}.se.fc1", f"{block.name}.se.fc2")
             x = squeezed_and_excited(x, block.filters // self.reduction, names=names)
-        x = keras.layers.Add(name=f"{block.name}.add")([shortcut, x])
+        x = ResidualSum(name=f"{block.name}.add")([shortcut, x])
         return activated(x, self.style.activation, name=block.name)
 
     def _preactivated(self, x: Any, block: _Block) -> Any:
@@ -214,7 +215,7 @@ class Residual:
             if wants_projection:
                 shortcut, wants_projection = self._projected(x, block), False
             x = convolved(x, one.filters, one.kernel_size, strides=one.strides, name=conv)
-        return keras.layers.Add(name=f"{block.name}.add")([shortcut, x])
+        return ResidualSum(name=f"{block.name}.add")([shortcut, x])
 
     def _convolutions(self, block: _Block) -> list[_Convolution]:
         names = [(f"{block.name}.conv{i}", f"{block.name}.bn{i}") for i in (1, 2, 3)]

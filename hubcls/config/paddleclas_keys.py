@@ -13,6 +13,7 @@ _PREDICT = "given to hubcls predict"
 # PaddleClas key → ours. A list of operations is part of the path by their names.
 SAME_VALUE: Mapping[str, str] = {
     "AMP.scale_loss": "run.loss_scale",
+    "Arch.drop_path_rate": "module.stochastic_depth",
     "Arch.name": "module.name",
     "DataLoader.Train.dataset.image_root": "dataset.name",
     "DataLoader.Train.dataset.transform_ops.NormalizeImage.mean": "pipeline.images_mean",

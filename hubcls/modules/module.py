@@ -18,6 +18,7 @@ from hubcls.modules.feeding import Images, outputs
 from hubcls.modules.groups import LayerGroup, groups_by_stride
 from hubcls.modules.sources.built import Built
 from hubcls.modules.spec import InputRule, ModuleSpec, Paper, formats_of
+from hubcls.modules.stochastic_depth import with_stochastic_depth
 from hubcls.preprocessing import Preprocessing
 from hubcls.registry import Table
 
@@ -57,6 +58,7 @@ class Module:
         spec: everything the catalogue knows.
         preprocessing: what happens to images, at this module's input size.
         weights: None, "imagenet", a publisher or the path of a file.
+        stochastic_depth: the highest rate of its residual sums.
         arguments: what the constructor was given, by name, defaults included.
     """
 
@@ -72,6 +74,7 @@ class Module:
         rule: InputRule | None = None,
         signature: str | None = None,
         output_key: str | None = None,
+        stochastic_depth: float = 0.0,
     ) -> None:
         """Look the module up and check the arguments.
 
@@ -89,6 +92,8 @@ class Module:
                 where it is not as the folder or the catalogue says.
             signature: of a SavedModel with several.
             output_key: of a SavedModel with several outputs.
+            stochastic_depth: share of the training images, in [0, 1), that go without the last
+                residual branch; linearly fewer go without earlier ones.
 
         Raises:
             ConfigError: the arguments do not go together, or the network cannot take
@@ -106,6 +111,7 @@ class Module:
             "rule": rule,
             "signature": signature,
             "output_key": output_key,
+            "stochastic_depth": stochastic_depth,
         }
         if name is not None:
             _check_not_given("a directory or a handle", signature=signature, output_key=output_key)
@@ -123,6 +129,8 @@ class Module:
         self.weights = _as_their_publisher(self.spec) if weights == "imagenet" else weights
         self.preprocessing = _sized(self.spec, input_size)
         _check_weights(self.spec, weights)
+        _check_rate(stochastic_depth)
+        self.stochastic_depth = stochastic_depth
         self._stage_models: dict[int, keras.Model] = {}
 
     @property
@@ -303,6 +311,8 @@ class Module:
             height=self.preprocessing.height,
             width=self.preprocessing.width,
         )
+        if self.stochastic_depth:
+            built = with_stochastic_depth(built, self.stochastic_depth, self.name)
         # How `module_of` finds the way back from a tensor that `context` gave.
         built.backbone.input.hubcls_module = self
         return built
@@ -435,6 +445,11 @@ def _check_weights(spec: ModuleSpec, weights: str | Path | None) -> None:
             f'weights must be "imagenet",{publishers} None or an existing file; there is no '
             f"{weights}"
         )
+
+
+def _check_rate(rate: float) -> None:
+    if not 0 <= rate < 1:
+        raise ConfigError(f"stochastic_depth must be in [0, 1), not {rate!r}")
 
 
 def _cited(paper: Paper) -> str:
