@@ -30,10 +30,10 @@ def with_stochastic_depth(built: Built, rate: float, name: str) -> Built:
     sums = [one["config"] for one in config["layers"] if one["class_name"] == ResidualSum.__name__]
     if not sums:
         raise ConfigError(
-            f"{name} has no residual sums of hubcls' own, so stochastic_depth={rate:g} cannot be "
-            "set.\n  Leave it out: EfficientNets of keras.applications and some of KerasHub's networks "
-            "drop branches at rates of their own. Or take a residual network or transformer that is "
-            "`from native` in `hubcls modules show NAME`."
+            f"{name} has no residual sums of hubcls' own for stochastic_depth={rate:g}.\n"
+            "  Leave it out: EfficientNets of keras.applications and some KerasHub networks drop "
+            "branches at rates of their own.\n  Or take a residual network or transformer of which "
+            "`hubcls modules show NAME` says `from native`."
         )
     for place, one in enumerate(sums, start=1):
         one["rate"] = rate * place / len(sums)
