@@ -28,7 +28,7 @@ def modules_page() -> str:
         for family, rows in groupby(specs, key=lambda spec: spec.family)
     ]
     intro = (
-        f"{len(specs)} pretrained modules in {len(sections)} families. "
+        f"{len(specs)} modules in {len(sections)} families, nearly all of them pretrained. "
         '`hubcls.Module(name="…")` takes a name or an alias, and loads the first of the weights '
         "listed with it; `weights=` takes another publisher's, a file of yours, or None. "
         "`hubcls modules show NAME` prints everything known about one, `hubcls modules list "

@@ -9,6 +9,7 @@ from hubcls.backbones.layers import (
     ChannelShuffle,
     GroupedConv2D,
     HardSigmoid,
+    ResidualSum,
 )
 from hubcls.backbones.token_layers import (
     FirstTokens,
@@ -31,6 +32,7 @@ LAYERS = (
     PixelPositions,
     PositionEmbedding,
     PrependedToken,
+    ResidualSum,
     WindowAttention,
 )
 """Every kind of layer that Keras lacks, for whoever loads a saved model."""

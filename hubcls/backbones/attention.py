@@ -13,6 +13,7 @@ import keras
 
 from hubcls.backbones.attention_layers import Attention
 from hubcls.backbones.blocks import activated, dense
+from hubcls.backbones.layers import ResidualSum
 
 Pair = tuple[int, int]
 
@@ -23,8 +24,8 @@ def layer_normalised(x: Any, epsilon: float, *, name: str) -> Any:
 
 
 def added(x: Any, shortcut: Any, *, name: str) -> Any:
-    """The sum with a shortcut, called `<name>_add`."""
-    return keras.layers.Add(name=f"{name}_add")([shortcut, x])
+    """A branch summed with its shortcut, called `<name>_add`."""
+    return ResidualSum(name=f"{name}_add")([shortcut, x])
 
 
 def perceived(x: Any, ratio: float, *, name: str) -> Any:

@@ -24,6 +24,7 @@ from hubcls.backbones.blocks import (
     normalised,
 )
 from hubcls.backbones.key_rules import KeyRules, substituted
+from hubcls.backbones.layers import ResidualSum
 
 _LOGITS = "classifier"
 
@@ -183,7 +184,7 @@ class DualPath:
             x, stage.width, 3, strides=strides, groups=self.groups, name=f"{name}.c3x3_b"
         )
         x = self._convolved(x, residual + stage.growth, 1, name=f"{name}.c1x1_c")
-        total = keras.layers.Add(name=f"{name}.add")([shortcut[..., :residual], x[..., :residual]])
+        total = ResidualSum(name=f"{name}.add")([shortcut[..., :residual], x[..., :residual]])
         dense = [shortcut[..., residual:], x[..., residual:]]
         return keras.layers.Concatenate(name=f"{name}.concat")([total, *dense])
 

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import keras
-
 from hubcls.backbones.blocks import Style, classified, convolved_and_normalised
 from hubcls.backbones.key_rules import KeyRules, substituted
+from hubcls.backbones.layers import ResidualSum
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class DarkNet:
         shortcut = x
         x = self._convolved(x, filters // 2, 1, name=f"{name}.conv1")
         x = self._convolved(x, filters, 3, name=f"{name}.conv2")
-        return keras.layers.Add(name=f"{name}.add")([shortcut, x])
+        return ResidualSum(name=f"{name}.add")([shortcut, x])
 
     def _convolved(
         self, x: Any, filters: int, kernel_size: int, *, name: str, strides: int = 1

@@ -19,6 +19,7 @@ from hubcls.backbones.blocks import (
     max_pooled,
 )
 from hubcls.backbones.key_rules import KeyRules
+from hubcls.backbones.layers import ResidualSum
 
 _FIRST_TREE = 2
 
@@ -131,7 +132,7 @@ class DeepLayerAggregation:
                 groups=groups,
                 activation=None if number < len(layers) else "linear",
             )
-        x = keras.layers.Add(name=f"{name}.sum")([x, shortcut])
+        x = ResidualSum(name=f"{name}.sum")([shortcut, x])
         return activated(x, self.style.activation, name=name)
 
 

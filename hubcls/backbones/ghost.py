@@ -24,6 +24,7 @@ from hubcls.backbones.blocks import (
     squeezed_and_excited,
 )
 from hubcls.backbones.key_rules import KeyRules, Renaming, substituted
+from hubcls.backbones.layers import ResidualSum
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class GhostNet:
             shortcut = self._depthwise(shortcut, side, names, strides)
             names = (f"{name}.shortcut.2", f"{name}.shortcut.3")
             shortcut = self._convolved(shortcut, filters, 1, names, is_rectified=False)
-        return keras.layers.Add(name=f"{name}.sum")([x, shortcut])
+        return ResidualSum(name=f"{name}.sum")([shortcut, x])
 
     def _ghost(self, x: Any, filters: int, name: str, *, is_rectified: bool) -> Any:
         """Half of the channels by a 1×1 convolution, the others from them, each from one."""

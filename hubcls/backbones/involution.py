@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import keras
-
 from hubcls.backbones.blocks import (
     Style,
     activated,
@@ -23,6 +21,7 @@ from hubcls.backbones.blocks import (
 )
 from hubcls.backbones.involution_layers import Involution
 from hubcls.backbones.key_rules import KeyRules
+from hubcls.backbones.layers import ResidualSum
 
 _GROUP_WIDTH = 16
 _REDUCTION = 4
@@ -94,7 +93,7 @@ class RedNet:
         x = convolved_and_normalised(
             x, wide, 1, self.style, names=(f"{name}.conv3", f"{name}.bn3"), activation="linear"
         )
-        x = keras.layers.Add(name=f"{name}.sum")([x, shortcut])
+        x = ResidualSum(name=f"{name}.sum")([shortcut, x])
         return activated(x, self.style.activation, name=name)
 
     def _involved(self, x: Any, kernel_size: int, name: str, *, strides: int = 1) -> Any:

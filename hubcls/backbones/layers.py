@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -107,3 +108,35 @@ class AdaptiveAveragePooling(keras.layers.Layer):
         place = np.arange(length)
         inside = (place >= start[:, None]) & (place < end[:, None])
         return keras.ops.cast(inside / inside.sum(axis=1, keepdims=True), dtype)
+
+
+@keras.saving.register_keras_serializable("hubcls")
+class ResidualSum(keras.layers.Layer):
+    """A shortcut plus a branch; in training, a share of the images goes without the branch.
+
+    Stochastic depth, Huang et al. 2016, arXiv:1603.09382, section 3. Where the paper multiplies
+    branches by the share that stays in inference, we divide by it in training, as timm and
+    PaddleClas do: inference is the plain sum. So is training at a rate of 0.
+    """
+
+    def __init__(self, rate: float = 0.0, **kwargs: Any) -> None:
+        """Keep the share of images, in [0, 1); `kwargs` are Keras' own (name, dtype)."""
+        super().__init__(**kwargs)
+        self.rate = rate
+        self.seed_generator = keras.random.SeedGenerator() if rate else None
+
+    def call(self, inputs: Sequence[Any], training: bool = False) -> Any:
+        """The sum [B, ...] of a shortcut and a branch of its shape."""
+        shortcut, branch = inputs
+        if training and self.rate:
+            one_an_image = (None, *(1,) * (len(branch.shape) - 1))
+            branch = keras.random.dropout(branch, self.rate, one_an_image, self.seed_generator)
+        return keras.ops.add(shortcut, branch)
+
+    def compute_output_shape(self, input_shape: Sequence[Any]) -> Any:
+        """The shortcut's shape."""
+        return input_shape[0]
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {**super().get_config(), "rate": self.rate}

@@ -24,6 +24,7 @@ from hubcls.backbones.blocks import (
     globally_pooled,
     normalised,
 )
+from hubcls.backbones.layers import ResidualSum
 
 Role = Literal[
     "expand",
@@ -159,7 +160,7 @@ def _joined(x: Any, shortcut: Any, *, name: str) -> Any:
     missing = x.shape[-1] - shortcut.shape[-1]
     if missing:  # ReXNet, Han et al. 2020, arXiv:2007.00992: new channels stand behind old ones
         shortcut = keras.ops.pad(shortcut, ((0, 0), (0, 0), (0, 0), (0, missing)))
-    return keras.layers.Add(name=name)([x, shortcut])
+    return ResidualSum(name=name)([shortcut, x])
 
 
 def _pointwise(x: Any, filters: int, splits: int, *, name: str) -> Any:

@@ -22,6 +22,7 @@ from hubcls.backbones.blocks import (
     squeezed_and_excited,
 )
 from hubcls.backbones.key_rules import KeyRules, Renaming, Substitution, substituted
+from hubcls.backbones.layers import ResidualSum
 
 _BLOCKS_A_BRANCH = 4
 _STEM_FILTERS = 64
@@ -118,15 +119,17 @@ class MultiBranch:
                     kernel_sizes=(3, 3),
                 )
         return [
-            self._sum(
-                [
-                    self._resized(branch, source, target, f"{name}.fuse_layers.{target}.{source}")
-                    for source, branch in enumerate(branches)
-                ],
-                name=f"{name}.fuse_layers.{target}",
-            )
+            self._fused(branches, target, name=f"{name}.fuse_layers.{target}")
             for target in range(len(branches))
         ]
+
+    def _fused(self, branches: list[Any], target: int, *, name: str) -> Any:
+        """The sum of all branches in one's resolution."""
+        parts = [
+            self._resized(branch, source, target, f"{name}.{source}")
+            for source, branch in enumerate(branches)
+        ]
+        return activated(keras.layers.Add(name=f"{name}.sum")(parts), "relu", name=name)
 
     def _resized(self, x: Any, source: int, target: int, name: str) -> Any:
         """A branch in another one's resolution and number of channels."""
@@ -192,10 +195,7 @@ class MultiBranch:
             shortcut = convolved_and_normalised(
                 shortcut, widths[-1], 1, self.style, names=names, activation="linear"
             )
-        return self._sum([shortcut, x], name=name)
-
-    def _sum(self, parts: list[Any], *, name: str) -> Any:
-        return activated(keras.layers.Add(name=f"{name}.sum")(parts), "relu", name=name)
+        return activated(ResidualSum(name=f"{name}.sum")([shortcut, x]), "relu", name=name)
 
     def _paddleclas(self) -> Renaming:
         numbers = {

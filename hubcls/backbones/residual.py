@@ -29,6 +29,7 @@ from hubcls.backbones.blocks import (
     squeezed_and_excited,
 )
 from hubcls.backbones.key_rules import KeyRules
+from hubcls.backbones.layers import ResidualSum
 from hubcls.backbones.residual_blocks import (
     MultiScale,
     SplitAttention,
@@ -40,16 +41,18 @@ from hubcls.backbones.residual_names import NamedParts, key_rules, stem_layers
 
 @dataclass(frozen=True)
 class Stem:
-    """The convolutions before the first stage; the first has stride 2.
+    """The convolutions before the first stage.
 
     Attributes:
         filters: channels of each; several are 3×3.
         kernel_size: of the first.
+        strides: of the first; 1 leaves small pictures as large as they are.
         is_pooled: whether a max-pool halves the map again.
     """
 
     filters: tuple[int, ...] = (64,)
     kernel_size: int = 7
+    strides: int = 2
     is_pooled: bool = True
 
 
@@ -58,12 +61,15 @@ class Shortcut:
     """What stands beside a block whose input has another shape than its output.
 
     Attributes:
+        is_projected: a convolution; else every second pixel, zeros behind the channels (option A
+            of ResNet's section 3.3).
         kernel_size: of the projection where the map shrinks; SENet-154 has 3.
         is_pooled: means of 2×2 shrink the map instead of the projection's stride (variant d).
         is_always_first: the network's first block has one even if the shapes agree, as
             PaddlePaddle's networks of basic blocks do.
     """
 
+    is_projected: bool = True
     kernel_size: int = 1
     is_pooled: bool = False
     is_always_first: bool = False
@@ -154,7 +160,8 @@ class Residual:
     def _blocks(self) -> Iterator[list[_Block]]:
         numbers = zip(self.depths, self.widths, self.filters, self.groups, strict=True)
         for stage, (depth, width, filters, groups) in enumerate(numbers, start=1):
-            strides = 1 if stage == 1 and self.stem.is_pooled else 2
+            is_small = self.stem.is_pooled or self.stem.strides == 1
+            strides = 1 if stage == 1 and is_small else 2
             yield [
                 _Block(
                     name=f"layer{stage}.{place}",
@@ -174,10 +181,10 @@ class Residual:
                 names,
                 filters,
                 kernel_size=3 if number else self.stem.kernel_size,
-                strides=1 if number else 2,
+                strides=1 if number else self.stem.strides,
             )
             if self.is_preactivated:
-                return convolved(x, filters, one.kernel_size, strides=2, name=names[0])
+                return convolved(x, filters, one.kernel_size, strides=one.strides, name=names[0])
             x = self._unit(x, one, self.style.activation)
         return x
 
@@ -197,7 +204,7 @@ class Residual:
         if self.reduction is not None:
             names = (f"{block.name}.se.fc1", f"{block.name}.se.fc2")
             x = squeezed_and_excited(x, block.filters // self.reduction, names=names)
-        x = keras.layers.Add(name=f"{block.name}.add")([shortcut, x])
+        x = ResidualSum(name=f"{block.name}.add")([shortcut, x])
         return activated(x, self.style.activation, name=block.name)
 
     def _preactivated(self, x: Any, block: _Block) -> Any:
@@ -208,7 +215,7 @@ class Residual:
             if wants_projection:
                 shortcut, wants_projection = self._projected(x, block), False
             x = convolved(x, one.filters, one.kernel_size, strides=one.strides, name=conv)
-        return keras.layers.Add(name=f"{block.name}.add")([shortcut, x])
+        return ResidualSum(name=f"{block.name}.add")([shortcut, x])
 
     def _convolutions(self, block: _Block) -> list[_Convolution]:
         names = [(f"{block.name}.conv{i}", f"{block.name}.bn{i}") for i in (1, 2, 3)]
@@ -231,6 +238,10 @@ class Residual:
 
     def _projected(self, x: Any, block: _Block) -> Any:
         name, strides = f"{block.name}.downsample", block.strides
+        if not self.shortcut.is_projected:
+            missing = block.filters - int(x.shape[-1])
+            pixels = x[:, ::strides, ::strides]
+            return keras.ops.pad(pixels, ((0, 0), (0, 0), (0, 0), (0, missing)))
         number = 0
         if self.shortcut.is_pooled:
             number = 1  # the pool is timm's downsample.0, even where it does nothing

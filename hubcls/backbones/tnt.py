@@ -108,7 +108,7 @@ class TransformerInTransformer:
         said = self._collected(pixels, bias=False, name=name)
         # The class token has no pixels.
         said = keras.layers.ZeroPadding1D((1, 0), name=f"{name}proj_pad")(said)
-        patches = added(said, patches, name=f"{name}proj")
+        patches = keras.layers.Add(name=f"{name}proj_add")([patches, said])
         patches = self._attended(patches, self.num_heads, ("norm_out", "attn_out"), name)
         return pixels, self._perceived(patches, ("norm_mlp", "mlp"), name)
 

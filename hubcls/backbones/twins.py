@@ -96,7 +96,8 @@ class Twins:
 
     def _positioned(self, x: Any, *, name: str) -> Any:
         """What a place sees around it, zeros of the edge included, tells it where it stands."""
-        return added(depthwise_convolved(x, 3, bias=True, name=name), x, name=name)
+        around = depthwise_convolved(x, 3, bias=True, name=name)
+        return keras.layers.Add(name=f"{name}_add")([x, around])
 
     def _block(self, x: Any, stage: Stage, number: int, *, name: str) -> Any:
         shortcut = x

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import keras
-
 from hubcls.backbones.blocks import (
     Style,
     activated,
@@ -26,6 +24,7 @@ from hubcls.backbones.blocks import (
     normalised,
 )
 from hubcls.backbones.key_rules import KeyRules, Renaming, substituted
+from hubcls.backbones.layers import ResidualSum
 
 _LOGITS = "head.fc"
 _STEM = r"stem\.(\d+)\.(conv|bn)"
@@ -175,7 +174,7 @@ class Xception:
             if not self.is_aligned:
                 x = max_pooled(x, 3, block.strides, padding=1, name=f"{name}.pool")
             shortcut = self._shortcut(shortcut, block, f"{name}.shortcut")
-        return keras.layers.Add(name=f"{name}.add")([x, shortcut])
+        return ResidualSum(name=f"{name}.add")([shortcut, x])
 
     def _shortcut(self, x: Any, block: Block, name: str) -> Any:
         x = convolved(x, block.filters[-1], strides=block.strides, name=f"{name}.conv")

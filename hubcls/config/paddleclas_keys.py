@@ -12,6 +12,7 @@ _PREDICT = "given to hubcls predict"
 
 # PaddleClas key → ours. A list of operations is part of the path by their names.
 SAME_VALUE: Mapping[str, str] = {
+    "Arch.drop_path_rate": "module.stochastic_depth",
     "Arch.use_sync_bn": "run.sync_batch_norm",
     "DataLoader.Train.dataset.image_root": "dataset.name",
     "DataLoader.Train.sampler.batch_size": "run.batch_size",

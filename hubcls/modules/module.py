@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
-from PIL.Image import Image as PillowImage
 
 from hubcls.errors import ConfigError
-from hubcls.images import decoding, resizing
 from hubcls.logs import logger
 from hubcls.modules import finding
+from hubcls.modules.feeding import Images, outputs
 from hubcls.modules.groups import LayerGroup, groups_by_stride
 from hubcls.modules.sources.built import Built
 from hubcls.modules.spec import InputRule, ModuleSpec, Paper, formats_of
+from hubcls.modules.stochastic_depth import with_stochastic_depth
 from hubcls.preprocessing import Preprocessing
 from hubcls.registry import Table
 
@@ -43,12 +42,6 @@ _FROM_FOLDERS = Table(
     },
 )
 _CLASS_NAMES = Table("list of class names", {"imagenet": "hubcls.imagenet:class_names"})
-_BATCH_SIZE = 32
-
-# A path, an array [H, W] or [H, W, C], or a Pillow image.
-Image: TypeAlias = str | Path | np.ndarray | PillowImage
-# One, or an array [N, H, W, C], or a sequence of these.
-Images: TypeAlias = Image | Sequence[Image]
 
 
 class Module:
@@ -65,6 +58,7 @@ class Module:
         spec: everything the catalogue knows.
         preprocessing: what happens to images, at this module's input size.
         weights: None, "imagenet", a publisher or the path of a file.
+        stochastic_depth: the highest rate of its residual sums.
     """
 
     def __init__(
@@ -79,6 +73,7 @@ class Module:
         rule: InputRule | None = None,
         signature: str | None = None,
         output_key: str | None = None,
+        stochastic_depth: float = 0.0,
     ) -> None:
         """Look the module up and check the arguments.
 
@@ -96,6 +91,8 @@ class Module:
                 where it is not as the folder or the catalogue says.
             signature: of a SavedModel with several.
             output_key: of a SavedModel with several outputs.
+            stochastic_depth: share of the training images, in [0, 1), that go without the last
+                residual branch; linearly fewer go without earlier ones.
 
         Raises:
             ConfigError: the arguments do not go together, or the network cannot take
@@ -113,6 +110,7 @@ class Module:
             "rule": rule,
             "signature": signature,
             "output_key": output_key,
+            "stochastic_depth": stochastic_depth,
         }
         if name is not None:
             _check_not_given("a directory or a handle", signature=signature, output_key=output_key)
@@ -130,6 +128,8 @@ class Module:
         self.weights = _as_their_publisher(self.spec) if weights == "imagenet" else weights
         self.preprocessing = _sized(self.spec, input_size)
         _check_weights(self.spec, weights)
+        _check_rate(stochastic_depth)
+        self.stochastic_depth = stochastic_depth
         self._stage_models: dict[int, keras.Model] = {}
 
     def as_dict(self) -> dict[str, Any]:
@@ -262,7 +262,7 @@ class Module:
             ends = {operation.name: operation.output for operation in self.backbone.operations}
             model = keras.Model(self.backbone.input, ends[groups[stage].output])
             self._stage_models[stage] = model
-        return _outputs(self._stage_models[stage].predict_on_batch, images, self.preprocessing)
+        return outputs(self._stage_models[stage].predict_on_batch, images, self.preprocessing)
 
     def summary(self) -> str:
         """What is known about the module, in a few lines of text."""
@@ -314,6 +314,8 @@ class Module:
             height=self.preprocessing.height,
             width=self.preprocessing.width,
         )
+        if self.stochastic_depth:
+            built = with_stochastic_depth(built, self.stochastic_depth, self.name)
         # How `module_of` finds the way back from a tensor that `context` gave.
         built.backbone.input.hubcls_module = self
         return built
@@ -339,7 +341,7 @@ class Module:
 
     def _predict(self, images: Images, output: str) -> npt.NDArray[np.float32]:
         predict = self._context_model.predict_on_batch
-        return _outputs(lambda batch: predict(batch)[output], images, self.preprocessing)
+        return outputs(lambda batch: predict(batch)[output], images, self.preprocessing)
 
 
 def module_of(feature: Any) -> Module | None:
@@ -353,40 +355,6 @@ def module_of(feature: Any) -> Module | None:
         if module is not None:
             return module
     return None
-
-
-def _listed(images: Images) -> list[Image]:
-    """Single images, one after the other."""
-    given = [images] if isinstance(images, str | Path | np.ndarray | PillowImage) else images
-    listed: list[Image] = []
-    for image in given:
-        if isinstance(image, np.ndarray) and image.ndim == 4:
-            listed.extend(image)
-        else:
-            listed.append(image)
-    return listed
-
-
-def _outputs(
-    predict: Callable[[npt.NDArray[np.uint8]], Any], images: Images, rule: Preprocessing
-) -> npt.NDArray[np.float32]:
-    listed = _listed(images)
-    if not listed:
-        raise ConfigError("images must hold at least one path, array or Pillow image")
-    batches = [np.asarray(predict(batch), dtype=np.float32) for batch in _batches(listed, rule)]
-    return np.concatenate(batches)
-
-
-def _batches(images: Sequence[Image], rule: Preprocessing) -> Iterator[npt.NDArray[np.uint8]]:
-    for start in range(0, len(images), _BATCH_SIZE):
-        chosen = images[start : start + _BATCH_SIZE]
-        yield np.stack([np.asarray(resizing.resize(_pixels(image), rule)) for image in chosen])
-
-
-def _pixels(image: Image) -> npt.NDArray[np.uint8]:
-    if isinstance(image, (str, Path)):
-        return decoding.read_with_pillow(str(image))
-    return decoding.to_rgb_array(image)
 
 
 def _pooled(features: Any) -> Any:
@@ -480,6 +448,11 @@ def _check_weights(spec: ModuleSpec, weights: str | Path | None) -> None:
             f'weights must be "imagenet",{publishers} None or an existing file; there is no '
             f"{weights}"
         )
+
+
+def _check_rate(rate: float) -> None:
+    if not 0 <= rate < 1:
+        raise ConfigError(f"stochastic_depth must be in [0, 1), not {rate!r}")
 
 
 def _cited(paper: Paper) -> str:

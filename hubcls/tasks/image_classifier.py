@@ -97,6 +97,7 @@ class ImageClassifierTask(HookedTask):
         if not self.config.use_cuda:
             # Before the module's backbone is built on one.
             hide_gpus()
+        keras.utils.set_random_seed(self.config.seed)  # for a module of random weights
         self.ingredients = gathered(module, dataset, feature, data_reader, num_classes)
         check_kind(self.ingredients, is_multi_label=self._is_multi_label)
         self.metrics = metric_names(metrics_choices, self.ingredients.problem)

@@ -257,6 +257,7 @@ def _module_facts(module: Module) -> dict[str, Any]:
         "name": module.name,
         "weights": None if module.weights is None else str(module.weights),
         "licence": module.spec.licence,
+        "stochastic_depth": module.stochastic_depth,
     }
 
 

@@ -12,6 +12,7 @@ from hubcls.backbones.layers import (
     ChannelShuffle,
     GroupedConv2D,
     HardSigmoid,
+    ResidualSum,
 )
 
 MAPS = np.random.default_rng(0).normal(size=(2, 7, 9, 8)).astype(np.float32)
@@ -92,3 +93,38 @@ def test_every_layer_comes_back_from_its_configuration(layer):
 
     np.testing.assert_array_equal(twin(MAPS), expected)
     assert layer.compute_output_shape(MAPS.shape) == expected.shape
+
+
+SHORTCUT = np.zeros((4000, 2, 1, 3), np.float32)
+BRANCH = np.ones_like(SHORTCUT)
+
+
+def test_a_residual_sum_of_rate_0_is_the_plain_sum_and_holds_nothing():
+    layer = ResidualSum()
+
+    np.testing.assert_array_equal(layer([MAPS, 2 * MAPS], training=True), MAPS + 2 * MAPS)
+    assert layer.variables == []
+
+
+def test_outside_of_training_no_branch_is_dropped():
+    np.testing.assert_array_equal(ResidualSum(0.9)([MAPS, 2 * MAPS]), MAPS + 2 * MAPS)
+
+
+def test_in_training_single_images_lose_their_whole_branch_and_the_mean_stays():
+    keras.utils.set_random_seed(0)
+
+    summed = np.asarray(ResidualSum(0.25)([SHORTCUT, BRANCH], training=True))
+
+    by_image = summed.reshape(len(summed), -1)
+    np.testing.assert_array_equal(by_image, by_image[:, :1] * np.ones((1, 6)))
+    np.testing.assert_allclose(np.unique(summed), [0, 1 / 0.75], rtol=1e-6)
+    # Five standard deviations of 4,000 draws.
+    assert summed.mean() == pytest.approx(1, abs=5 * math.sqrt(0.25 / 0.75 / 4000))
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_residual_sums_compute_in_the_policys_type(policy):
+    summed = ResidualSum(0.5, dtype=policy)([SHORTCUT, BRANCH], training=True)
+
+    assert keras.backend.standardize_dtype(summed.dtype) == policy.removeprefix("mixed_")
+    assert set(np.unique(np.asarray(summed, np.float32))) == {0.0, 2.0}

@@ -21,6 +21,7 @@ DEEP = dataclasses.replace(
 )
 PREACTIVATED = dataclasses.replace(BASIC, is_preactivated=True)
 WITHOUT_POOL = dataclasses.replace(PLAIN, stem=Stem((8,), kernel_size=3, is_pooled=False))
+SMALL = dataclasses.replace(BASIC, stem=Stem((24,), kernel_size=3, strides=1, is_pooled=False))
 NETWORKS = {
     "plain": PLAIN,
     "deep": DEEP,
@@ -76,6 +77,37 @@ def test_a_saved_backbone_computes_the_same(network, tmp_path):
     loaded = keras.models.load_model(tmp_path / "backbone.keras")
 
     np.testing.assert_allclose(loaded(image_of()), model(image_of()), rtol=1e-5, atol=1e-5)
+
+
+def test_a_stem_of_stride_1_leaves_the_first_stage_the_pictures_size():
+    _, stages = built(SMALL, (9, 12))
+
+    assert [tuple(stage.shape[1:]) for stage in stages] == [(9, 12, 24), (9, 12, 24), (5, 6, 48)]
+
+
+def test_the_small_network_computes_what_the_paper_draws():
+    model, _ = built(SMALL, (9, 12))
+    image = image_of((9, 12))
+
+    np.testing.assert_allclose(model(image), small_network(model, image), atol=1e-5)
+
+
+def small_network(model, x):
+    """He et al. 2015, section 4.2, in `model`'s layers: pairs of 3×3 convolutions and shortcuts."""
+
+    def unit(x, conv, norm):
+        layer = model.get_layer(conv)
+        around = (layer.kernel_size[0] - 1) // 2 if layer.padding == "valid" else 0
+        x = np.pad(x, ((0, 0), (around, around), (around, around), (0, 0)))
+        return np.asarray(model.get_layer(norm)(layer(x)))
+
+    x = np.maximum(unit(x, "conv1", "bn1"), 0)
+    for block in ("layer1.0", "layer2.0", "layer2.1"):
+        is_same = block != "layer2.0"
+        shortcut = x if is_same else unit(x, f"{block}.downsample.0", f"{block}.downsample.1")
+        x = np.maximum(unit(x, f"{block}.conv1", f"{block}.bn1"), 0)
+        x = np.maximum(shortcut + unit(x, f"{block}.conv2", f"{block}.bn2"), 0)
+    return x
 
 
 def test_stages_without_their_numbers_are_refused():

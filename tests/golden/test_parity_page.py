@@ -30,7 +30,9 @@ def test_every_network_of_our_own_is_compared_with_a_reference():
     unproven = {one.name for one in ours if one.name not in proven and graph(one) not in graphs}
 
     # No library has the fused form: test_static_archives.py fuses PaddleClas' ResNet50 itself.
-    assert unproven == {"resnet50_acnet_deploy_imagenet"}
+    # Nor the small networks, which have no weights: tests/backbones/test_residual.py.
+    small = {one.name for one in ours if one.family == "resnet_cifar"}
+    assert unproven == {"resnet50_acnet_deploy_imagenet"} | small
 
 
 def graph(spec):

@@ -8,18 +8,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import keras
 import numpy as np
 from conftest import small_backbone, striped_dataset
 
 import hubcls
+from hubcls.backbones.layers import ResidualSum
 from hubcls.images.augmenting import Augmentation
 from hubcls.pipeline.reader import ImageClassificationReader
 
 
 def main(folder: str, result: str) -> None:
     data = striped_dataset(train=40)
+    features = small_backbone().output
+    branch = keras.layers.Conv2D(16, 1, name="branch")(features)
     task = hubcls.ImageClassifierTask(
-        feature=small_backbone().output,
+        feature=ResidualSum(0.5, name="sum")([features, branch]),
         data_reader=ImageClassificationReader(
             16, 16, data, augmentation=Augmentation(horizontal_flip=True, min_area=0.5)
         ),

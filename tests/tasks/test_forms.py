@@ -150,3 +150,16 @@ def test_the_tasks_own_copy_trains_and_the_module_stays_as_it_was(module, datase
 
     for old, new in zip(before, weights_of(module.backbone, names), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_random_weights_of_a_module_are_those_of_the_runs_seed(dataset, tmp_path):
+    def start(seed):
+        task = hubcls.ImageClassifierTask(
+            module=hubcls.Module(name="resnet20_cifar", weights=None, input_size=16),
+            dataset=dataset,
+            config=config(tmp_path, seed=seed),
+        )
+        return np.asarray(task.classifier.get_layer("layer3.2.conv2").kernel)
+
+    np.testing.assert_array_equal(start(3), start(3))
+    assert np.abs(start(3) - start(4)).max() > 0
