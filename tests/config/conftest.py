@@ -25,6 +25,7 @@ def teacher(network, tmp_path_factory):
     )
     return folder
 
+
 # In the form of PaddleClas 2: every section that its trainer reads.
 PADDLECLAS = """\
 Global:
