@@ -36,7 +36,7 @@ from hubcls.training.checkpoints import restore_weights, save_state
 from hubcls.training.devices import hide_gpus
 from hubcls.training.fitting import Fitting, averaged_weights, fit
 from hubcls.training.run_config import RunConfig
-from hubcls.training.run_state import RunProgress, RunState, Score
+from hubcls.training.run_state import RunProgress, RunState
 
 
 class ImageClassifierTask(HookedTask):
@@ -324,25 +324,12 @@ class ImageClassifierTask(HookedTask):
 
     def record(self, evaluation: Evaluation) -> None:
         """Count an evaluation as one of the run: it may be its best, and stop it early."""
-        progress = self.progress
         self._fitted = evaluation.fitted
         scores = {**evaluation.scores, "loss": evaluation.loss}
-        epoch = progress.step / progress.steps_per_epoch
-        row = {
-            "step": progress.step,
-            "epoch": round(epoch, 4),
-            "seconds": round(progress.seconds, 1),
-            **{f"train/{name}": value for name, value in self._last_state.metrics.items()},
-            **{f"val/{name}": value for name, value in scores.items()},
-        }
-        # A step that was evaluated before a kill is evaluated again after it.
-        progress.evaluations = [e for e in progress.evaluations if e.step != progress.step]
-        progress.history = [r for r in progress.history if r["step"] != progress.step]
-        progress.evaluations.append(Score(progress.step, epoch, scores))
-        progress.history.append(row)
-        write_history(self._folder.history, progress.history)
+        self.progress.record(scores, self._last_state.metrics)
+        write_history(self._folder.history, self.progress.history)
         for name, value in scores.items():
-            self.visualization.scalar(f"val/{name}", value, progress.step)
+            self.visualization.scalar(f"val/{name}", value, self.progress.step)
 
     def advance(self, steps: int) -> None:
         """Move the progress bar."""

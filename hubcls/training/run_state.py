@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,6 +109,27 @@ class RunProgress:
             if best is None or _is_better(score, best):
                 best = score
         return best
+
+    def record(self, scores: Mapping[str, float], trained: Mapping[str, float]) -> None:
+        """Count an evaluation after the current step.
+
+        Args:
+            scores: every metric, the main one first, and at the end the loss.
+            trained: what training measured itself since the previous evaluation.
+        """
+        epoch = self.step / self.steps_per_epoch
+        row = {
+            "step": self.step,
+            "epoch": round(epoch, 4),
+            "seconds": round(self.seconds, 1),
+            **{f"train/{name}": value for name, value in trained.items()},
+            **{f"val/{name}": value for name, value in scores.items()},
+        }
+        # A step that was evaluated before a kill is evaluated again after it.
+        self.evaluations = [each for each in self.evaluations if each.step != self.step]
+        self.history = [each for each in self.history if each["step"] != self.step]
+        self.evaluations.append(Score(self.step, epoch, dict(scores)))
+        self.history.append(row)
 
     def evaluations_since_best(self) -> int:
         """How many evaluations in a row have not had a better main metric."""
