@@ -14,7 +14,6 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -22,15 +21,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import tensorflow as tf
+from pages import store, where_measured
 from PIL import Image
 from sklearn.datasets import load_sample_images
 
-from hubcls.evaluation.report import environment
 from hubcls.images.operations import OPERATIONS, operation
 
 SIZE, BATCH, CLASSES = 224, 32, 10
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "augmentation.md"
-BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 LEVELS = {"value_range": (0, 255)}
 # As near to our defaults as the layers' arguments come.
 KERAS: dict[str, Callable[[], keras.Layer]] = {
@@ -126,17 +123,6 @@ def row(name: str, own: float, other: float | None) -> str:
     return f"| `{name}` | {own:,.0f} | {layer} |"
 
 
-def machine(load: float) -> str:
-    """Where the numbers come from."""
-    facts = environment()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return (
-        f"Measured on {', '.join(facts['devices'])}, {cores} CPU cores, load average {load:.1f} "
-        f"before the start; hubcls {facts['hubcls']}, Keras {facts['keras']}, "
-        f"TensorFlow {facts['tensorflow']}, Python {facts['python']}."
-    )
-
-
 def main() -> None:
     """Measure, print and store the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -145,16 +131,18 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=list(OPERATIONS), help="print, do not store")
     arguments = parser.parse_args()
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    lines = [machine(load), "", "| operation | ours, images/s | Keras, images/s |", "|---|---|---|"]
+    lines = [
+        where_measured(load=load),
+        "",
+        "| operation | ours, images/s | Keras, images/s |",
+        "|---|---|---|",
+    ]
     for name in arguments.only or OPERATIONS:
         lines.append(row(name, *measured(name, arguments.rounds, arguments.seconds)))
         print(lines[-1], flush=True)
     if arguments.only:
         return
-    page = DOCS.read_text(encoding="utf-8")
-    before, after = page.split(BEGIN)[0], page.split(END)[1]
-    text = "\n".join(lines)
-    DOCS.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    store("augmentation.md", "speed", "\n".join(lines))
 
 
 if __name__ == "__main__":

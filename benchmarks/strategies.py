@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -21,14 +20,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pages import store, where_measured
+
 STRATEGIES = {
     "auto": "AutoFinetuneStrategy",
     "auto_probe": "AutoFinetuneStrategy, num_epoch=0: its probe alone",
     "ulmfit": "ULMFiTStrategy",
     "default_finetune": "DefaultFinetuneStrategy",
 }
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- strategies: begin -->", "<!-- strategies: end -->"
 
 
 def command(name: str, seed: int, folder: Path) -> list[str]:
@@ -74,9 +73,7 @@ def table(results: dict[str, list[dict[str, Any]]], seeds: int) -> str:
     environment = next(iter(results.values()))[0]["environment"]
     spread_words = "one seed" if seeds == 1 else f"mean ± sd over {seeds} seeds"
     lines = [
-        f"Measured on {', '.join(environment['devices'])}, {cores()} CPU cores; "
-        f"hubcls {environment['hubcls']}, Keras {environment['keras']}, "
-        f"TensorFlow {environment['tensorflow']}, Python {environment['python']}.",
+        where_measured(environment),
         "",
         f"| strategy | test accuracy, {spread_words} | wall time, median |",
         "|---|---|---|",
@@ -92,14 +89,9 @@ def table(results: dict[str, list[dict[str, Any]]], seeds: int) -> str:
 
 def code() -> str:
     """A hash of hubcls' source files: other code may give other numbers."""
-    package = DOCS.parents[1] / "hubcls"
+    package = Path(__file__).resolve().parents[1] / "hubcls"
     files = sorted(package.rglob("*.py"))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main() -> None:
@@ -114,11 +106,7 @@ def main() -> None:
     for seed in range(arguments.seeds):
         for name in arguments.only:
             results[name].append(run(name, seed, arguments.work))
-    text = table(results, arguments.seeds)
-    print(text)
-    page = DOCS.read_text(encoding="utf-8")
-    before, after = page.split(BEGIN)[0], page.split(END)[1]
-    DOCS.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+    store("benchmarks.md", "strategies", table(results, arguments.seeds))
 
 
 if __name__ == "__main__":

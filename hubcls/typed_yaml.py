@@ -102,7 +102,7 @@ def plain(value: Any) -> Any:
     """
     if hasattr(value, "as_dict"):
         return plain(value.as_dict())
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if _is_value(type(value)):
         return {
             field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
         }
@@ -145,11 +145,10 @@ class Parameters:
 
 @functools.cache
 def parameters_of(constructor: Callable[..., Any], leave_out: tuple[str, ...] = ()) -> Parameters:
-    """What a class or a function takes, less what somebody else gives it."""
-    is_class = isinstance(constructor, type)
-    called: Any = constructor.__init__ if is_class else constructor  # type: ignore[misc]
+    """What a class takes, less what somebody else gives it."""
+    called: Any = constructor.__init__  # type: ignore[misc]
     hints = typing.get_type_hints(constructor if dataclasses.is_dataclass(constructor) else called)
-    found = list(inspect.signature(called).parameters.values())[int(is_class) :]
+    found = list(inspect.signature(called).parameters.values())[1:]
     return Parameters(
         {
             item.name: Parameter(hints.get(item.name, Any), item.default)
@@ -185,7 +184,7 @@ class Reader:
             what: the value's name, for messages.
         """
         kind = _kind(wanted)
-        if kind == "dataclass":
+        if kind == "call":
             return self.call(node, wanted, what)
         if kind == "union":
             return self._one_of(node, get_args(wanted), what)
@@ -199,8 +198,11 @@ class Reader:
 
     def call(self, node: yaml.Node, constructor: type, what: str) -> Any:
         """What the constructor makes of a mapping's keys as its arguments."""
+        known = len(self.problems)
         arguments = self.arguments(node, parameters_of(constructor), what)
-        return FAILED if arguments is FAILED else self.made(node, constructor, arguments, what)
+        if len(self.problems) > known:
+            return FAILED
+        return self.made(node, constructor, arguments, what)
 
     def made(
         self,
@@ -332,8 +334,8 @@ def _unless_failed(value: Any, parts: Collection[Any]) -> Any:
 def _kind(annotation: Any) -> str:
     """What an annotation asks for, as far as YAML can give it; "any" where it cannot."""
     origin = get_origin(annotation)
-    if dataclasses.is_dataclass(annotation):
-        return "dataclass"
+    if isinstance(annotation, type) and _is_called(annotation):
+        return "call"
     if origin in (Union, types.UnionType):
         return "union"
     if origin is Literal:
@@ -344,17 +346,34 @@ def _kind(annotation: Any) -> str:
         return "sequence"
     if annotation is type(None):
         return "null"
-    return "scalar" if annotation in _WORDS else "any"
+    if annotation in _WORDS:
+        return "scalar"
+    return "object" if isinstance(annotation, type) else "any"
+
+
+def _is_called(kind: type) -> bool:
+    """Whether a mapping can stand for a call of this class.
+
+    It does for what `plain` turns into a mapping.
+    """
+    return _is_value(kind) or hasattr(kind, "as_dict")
+
+
+def _is_value(kind: type) -> bool:
+    # One that is compared by identity holds arrays or networks, which no file can state.
+    return dataclasses.is_dataclass(kind) and kind.__eq__ is not object.__eq__
 
 
 def _may_be(node: yaml.Node, choice: Any) -> bool:
     """Whether a node of this form can become what an annotation wants at all."""
     kind = _kind(choice)
-    if kind in ("dataclass", "mapping"):
+    if kind in ("call", "mapping"):
         return isinstance(node, yaml.MappingNode)
     if kind == "sequence":
         return isinstance(node, yaml.SequenceNode)
-    return isinstance(node, yaml.ScalarNode) if kind in ("literal", "scalar") else kind != "null"
+    if kind in ("literal", "scalar"):
+        return isinstance(node, yaml.ScalarNode)
+    return kind not in ("null", "object")
 
 
 def _in_words(choice: Any) -> str:
@@ -362,7 +381,7 @@ def _in_words(choice: Any) -> str:
         return _WORDS[choice]
     if _kind(choice) == "literal":
         return f"one of {', '.join(map(str, get_args(choice)))}"
-    words = {"null": "null", "dataclass": "a mapping", "mapping": "a mapping", "sequence": "a list"}
+    words = {"null": "null", "call": "a mapping", "mapping": "a mapping", "sequence": "a list"}
     return words.get(_kind(choice), "a value")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import keras
@@ -12,8 +13,8 @@ from hubcls.errors import ConfigError
 Divergence = Literal["kl", "js"]
 
 
-@keras.saving.register_keras_serializable("hubcls")
-class DistillationLoss(keras.losses.Loss):
+@dataclass(frozen=True)
+class DistillationLoss:
     """How far a student's probabilities are from its teacher's, and from the label's.
 
     (1 - label_weight) · T² · D + label_weight · cross-entropy, where D compares the
@@ -21,44 +22,37 @@ class DistillationLoss(keras.losses.Loss):
     whose gradient is that of soft targets: Hinton et al. 2015, arXiv:1503.02531, section 2.
     "js" is Jensen and Shannon's, as SSLD takes it: Cui et al. 2021, arXiv:2103.05959,
     section 3. An image without a label has no cross-entropy.
+
+    Attributes:
+        divergence: "kl" or "js".
+        temperature: what both networks' logits are divided by, above 0.
+        label_weight: share of the labels' loss, in [0, 1).
+        label_smoothing: share of a label spread over all classes, in [0, 1).
     """
 
-    def __init__(
-        self,
-        divergence: Divergence = "kl",
-        temperature: float = 1.0,
-        label_weight: float = 0.0,
-        label_smoothing: float = 0.0,
-        **kwargs: Any,
-    ) -> None:
-        """Check the numbers; `kwargs` are Keras' own (name).
+    divergence: Divergence = "kl"
+    temperature: float = 1.0
+    label_weight: float = 0.0
+    label_smoothing: float = 0.0
 
-        Args:
-            divergence: "kl" or "js".
-            temperature: what both networks' logits are divided by, above 0.
-            label_weight: share of the labels' loss, in [0, 1).
-            label_smoothing: share of a label spread over all classes, in [0, 1).
-            kwargs: Keras' own.
+    def __post_init__(self) -> None:
+        """Check the values.
 
         Raises:
             ConfigError: a value is out of range; lists all of them.
         """
-        super().__init__(**kwargs)
         wrong = []
-        if divergence not in ("kl", "js"):
-            wrong.append(f'divergence must be "kl" or "js", not {divergence!r}')
-        if not temperature > 0:
-            wrong.append(f"temperature must be above 0, not {temperature!r}")
-        if not 0 <= label_weight < 1:
-            wrong.append(f"label_weight must be in [0, 1), not {label_weight!r}")
+        if self.divergence not in ("kl", "js"):
+            wrong.append(f'divergence must be "kl" or "js", not {self.divergence!r}')
+        if not self.temperature > 0:
+            wrong.append(f"temperature must be above 0, not {self.temperature!r}")
+        for name in ("label_weight", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                wrong.append(f"{name} must be in [0, 1), not {getattr(self, name)!r}")
         if wrong:
             raise ConfigError("distillation is given wrong values:\n  " + "\n  ".join(wrong))
-        self.divergence = divergence
-        self.temperature = temperature
-        self.label_weight = label_weight
-        self.label_smoothing = label_smoothing
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def __call__(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each image [B].
 
         Args:
@@ -81,11 +75,6 @@ class DistillationLoss(keras.losses.Loss):
         smooth = (1 - self.label_smoothing) * labels + spread * is_labelled
         cross_entropy = -keras.ops.sum(smooth * keras.ops.log_softmax(y_pred), axis=-1)
         return loss + self.label_weight * cross_entropy
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        names = ("divergence", "temperature", "label_weight", "label_smoothing")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 class TaughtClassifier(keras.Model):

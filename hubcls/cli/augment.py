@@ -5,21 +5,20 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from hubcls.cli.configs import config_of
 from hubcls.cli.parsing import given
 from hubcls.datasets.base import Split
-from hubcls.datasets.opening import open_dataset
 from hubcls.errors import ConfigError
 from hubcls.images.augmenting import Augmentation
-from hubcls.images.operations.table import OPERATIONS, operation, plain_values
+from hubcls.images.operations.table import OPERATIONS, plain_values
 from hubcls.images.sheets import contact_sheet
-from hubcls.modules.module import Module
 from hubcls.pipeline.building import evaluation_batches
-from hubcls.pipeline.reader import ImageClassificationReader
 from hubcls.pipeline.sources import source_of
 from hubcls.preprocessing import Preprocessing
 from hubcls.seeding import derived_seed
@@ -30,17 +29,19 @@ def run(arguments: argparse.Namespace) -> None:
     out = Path(arguments.out)
     if out.suffix.lower() not in Image.registered_extensions():
         raise ConfigError(f"--out must end in .png, .jpg or .webp, not in {out.suffix!r}")
-    dataset = open_dataset(arguments.dataset, **given(arguments, ["on_error"]))
-    module = Module(name=arguments.module, **given(arguments, ["input_size"]))
-    reader = ImageClassificationReader()
+    config = config_of(arguments)
+    if config.module is None:
+        raise ConfigError("a config without its module says no image size; add --module NAME")
+    dataset = config.open_dataset()
+    reader = config.reader(dataset)
     usual = reader.augmentation(dataset.info) or Augmentation(False, min_area=1.0)
-    names = getattr(arguments, "operations", OPERATIONS)
-    augmentation = replace(usual, operations=tuple(map(operation, names)))
+    chosen: Any = getattr(arguments, "operations", usual.operations or OPERATIONS)
     sheet = augmentation_sheet(
         dataset.split("train"),
-        reader.preprocessing(module.preprocessing, dataset.info),
-        augmentation,
-        **given(arguments, ["num_images", "seed"]),
+        reader.preprocessing(config.module.preprocessing, dataset.info),
+        replace(usual, operations=tuple(chosen)),
+        seed=config.run.seed,
+        **given(arguments, ["num_images"]),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(out)

@@ -162,6 +162,11 @@ def _add_devices(parser: argparse.ArgumentParser) -> None:
     )
     devices.add_argument("--distribution", choices=("auto", "one_device", "mirrored"))
     devices.add_argument(
+        "--sync-batch-norm",
+        action=argparse.BooleanOptionalAction,
+        help="over all devices (default: on)",
+    )
+    devices.add_argument(
         "--loss-scale", type=_loss_scale, metavar="NUMBER", help="of float16; default: dynamic"
     )
     devices.add_argument(
@@ -297,11 +302,15 @@ def _add_convert_config(verbs: Any) -> None:
 
 def _add_augment(verbs: Any) -> None:
     parser = _verb(verbs, "augment", "draw what augmentation makes of a data set's images")
-    parser.add_argument("--module", default=DEFAULT_MODULE, help="default: %(default)s")
-    parser.add_argument("--dataset", required=True, help=DATASET_HELP)
+    _add_config(parser)
+    parser.add_argument("--module", help=f"default: {DEFAULT_MODULE}")
+    parser.add_argument("--dataset", help=DATASET_HELP)
     parser.add_argument("--out", required=True, metavar="FILE", help="a .png, .jpg or .webp")
     parser.add_argument(
-        "--operations", nargs="+", metavar="NAME", help="such as rand_augment mixup; default: all"
+        "--operations",
+        nargs="+",
+        metavar="NAME",
+        help="such as rand_augment mixup; default: the config's, or else all",
     )
     parser.add_argument("--input-size", type=int, metavar="PIXELS", help="default: the module's")
     parser.add_argument("--num-images", type=int, metavar="N", help="rows; default: 6")

@@ -13,6 +13,7 @@ from hubcls.datasets.base import Dataset
 from hubcls.datasets.opening import open_dataset
 from hubcls.errors import ConfigError
 from hubcls.modules.module import Module
+from hubcls.pipeline.reader import ImageClassificationReader
 from hubcls.tasks.image_classifier import ImageClassifierTask
 from hubcls.training.run_config import RunConfig
 from hubcls.typed_yaml import FAILED, Reader, place_of
@@ -62,6 +63,19 @@ class Config:
         except ConfigError as error:
             raise ConfigError(f"{place_of(call.node)}dataset: {error}") from None
 
+    def reader(self, dataset: Dataset) -> ImageClassificationReader:
+        """How the images of a data set are read.
+
+        Raises:
+            ConfigError: the run could not describe its reader.
+        """
+        self._refuse_left_out(["pipeline"])
+        pipeline = self.calls["pipeline"]
+        reader: ImageClassificationReader = pipeline.constructor(
+            dataset=dataset, **pipeline.arguments
+        )
+        return reader
+
     def build_task(self) -> ImageClassifierTask:
         """The task that the config describes.
 
@@ -70,17 +84,16 @@ class Config:
             DataError: the data set is wrong.
         """
         self._refuse_left_out(self.left_out)
-        dataset = self.open_dataset()
-        task, pipeline = self.calls["task"], self.calls["pipeline"]
-        reader = pipeline.constructor(dataset=dataset, **pipeline.arguments)
+        task, dataset = self.calls["task"], self.open_dataset()
+        role = "student" if "teacher" in task.parameters.named else "module"
+        parts = {
+            role: self.module,
+            "dataset": dataset,
+            "config": self.run,
+            "data_reader": self.reader(dataset),
+        }
         try:
-            built: ImageClassifierTask = task.constructor(
-                module=self.module,
-                dataset=dataset,
-                config=self.run,
-                data_reader=reader,
-                **task.arguments,
-            )
+            built: ImageClassifierTask = task.constructor(**parts, **task.arguments)
         except ConfigError as error:
             raise ConfigError(f"{place_of(task.node)}task: {error}") from None
         return built

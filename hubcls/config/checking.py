@@ -14,6 +14,7 @@ from hubcls.config.tables import (
     DEFAULT_STRATEGY,
     DEFAULT_TASK,
     SHORT_STRATEGIES,
+    SHORT_TASKS,
     STRATEGIES,
     TASKS,
 )
@@ -33,7 +34,7 @@ _GIVEN_ELSEWHERE: Mapping[str, tuple[str, ...]] = {
     "pipeline": ("dataset",),
     "run": ("strategy",),
     "task": (
-        *("module", "dataset", "config", "data_reader"),
+        *("module", "student", "dataset", "config", "data_reader"),
         *("feature", "feed_list", "num_classes"),
     ),
 }
@@ -143,7 +144,7 @@ def _table_call(
         constructor = table[name]
     except ConfigError as error:
         return reader.fail(value_in(node, "name") or node, str(error))
-    name = SHORT_STRATEGIES.get(name, name)
+    name = {**SHORT_STRATEGIES, **SHORT_TASKS}.get(name, name)
     return _found(section, constructor, _without_name(node), reader, name=name)
 
 

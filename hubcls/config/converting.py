@@ -10,23 +10,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from hubcls.config.building import read_config
+from hubcls.config.building import Config, read_config
+from hubcls.config.paddleclas_architecture import architecture_part
+from hubcls.config.paddleclas_augmentation import augmentation_part
 from hubcls.config.paddleclas_keys import EMPTY, KNOWN_VALUES, NOT_NEEDED, SAME_VALUE
+from hubcls.config.paddleclas_parts import Part, leaves_of
+from hubcls.config.paddleclas_training import decay_part, precision_part, schedule_part
 from hubcls.config.reading import change, read_file
+from hubcls.datasets.base import DatasetInfo
 from hubcls.errors import ConfigError
-from hubcls.typed_yaml import Reader, dump
+from hubcls.typed_yaml import Reader, compose, dump
 
-# RandCropImage's default share of the picture (torchvision's RandomResizedCrop).
-_LEAST_AREA = 0.08
 _TRAIN, _EVAL = "DataLoader.Train.dataset", "DataLoader.Eval.dataset"
 # What PaddleClas does where its configuration says nothing.
 _BEFORE: Mapping[str, Any] = {
-    "module.weights": None,
-    "pipeline.augmentation.horizontal_flip": False,
-    "pipeline.augmentation.min_area": 1.0,
     "strategy.name": "scheduled",
     "strategy.schedule": "constant",
 }
+# What has to be read as a whole: who reads it, and below which keys.
+_PARTS: tuple[tuple[Callable[[Mapping[str, Any]], Part], tuple[str, ...]], ...] = (
+    (architecture_part, ("Arch", "Loss.Train")),
+    (augmentation_part, (f"{_TRAIN}.transform_ops", f"{_TRAIN}.batch_transform_ops")),
+    (
+        decay_part,
+        ("Optimizer.regularizer", "Optimizer.weight_decay", "Optimizer.no_weight_decay_name"),
+    ),
+    (precision_part, ("AMP",)),
+    (schedule_part, ("Optimizer.lr",)),
+)
 
 Computed: TypeAlias = Callable[[Any, Mapping[str, Any]], Mapping[str, Any] | None]
 
@@ -39,7 +50,8 @@ class Conversion:
         values: our sections.
         not_mapped: "key: value" of everything that they leave out.
         not_needed: PaddleClas key → why nothing stands for it.
-        problems: why `hubcls train` would refuse the values, the data set apart.
+        problems: why `hubcls train` would refuse the values, the data set and files of
+            weights apart.
     """
 
     values: Mapping[str, Any]
@@ -67,16 +79,20 @@ def converted(path: Path) -> Conversion:
     Raises:
         ConfigError: the file cannot be read, or has none of these sections.
     """
-    reader = Reader()
-    tree = reader.convert(read_file(path), Mapping[str, Any], "the configuration")
-    if reader.problems:
-        raise ConfigError("\n".join(reader.problems))
-    leaves = dict(_leaves(tree))
+    tree = _tree(path)
+    leaves = leaves_of(tree)
     if "Arch.name" not in leaves:
-        raise ConfigError(f"{path} has no Arch.name; is it a PaddleClas configuration?")
+        raise ConfigError(
+            f"{path} has no Arch.name; is it a training configuration of PaddleClas 2?"
+        )
     targets = dict(_BEFORE)
-    not_mapped, not_needed = [], {}
-    for key, value in leaves.items():
+    not_mapped: list[str] = []
+    not_needed: dict[str, str] = {}
+    parts = [read(tree) for read, _ in _PARTS]
+    for part in parts:
+        targets.update(part.targets)
+        not_needed.update(part.not_needed)
+    for key, value in _left_over(leaves, parts).items():
         why = _reason(key, value)
         found = None if why else _targets(key, value, leaves)
         if why:
@@ -89,35 +105,65 @@ def converted(path: Path) -> Conversion:
     return Conversion(values, tuple(not_mapped), not_needed, _problems(values))
 
 
-def _problems(values: Mapping[str, Any]) -> tuple[str, ...]:
-    # The data set is opened nowhere yet: its folder may be on another machine.
-    sections = {name: value for name, value in values.items() if name != "dataset"}
+def _tree(path: Path) -> Mapping[str, Any]:
+    reader = Reader()
     try:
-        read_config(None, [change((name,), value, name) for name, value in sections.items()])
+        # PaddleClas' own files repeat values by anchors, which a config of ours may not.
+        tree = reader.convert(read_file(path, compose), Mapping[str, Any], "the configuration")
+    except RecursionError:
+        raise ConfigError(f"{path}: an alias stands within its own anchor") from None
+    if reader.problems:
+        raise ConfigError("\n".join(reader.problems))
+    found: Mapping[str, Any] = tree
+    return found
+
+
+def _left_over(leaves: Mapping[str, Any], parts: list[Part]) -> dict[str, Any]:
+    """The keys that no part has read, and those that it could make nothing of."""
+    prefixes = [f"{prefix}." for _, below in _PARTS for prefix in below]
+    found = {
+        key: value
+        for key, value in leaves.items()
+        if not any(f"{key}.".startswith(prefix) for prefix in prefixes)
+    }
+    for part in parts:
+        found.update(part.not_mapped)
+    return found
+
+
+def _problems(values: Mapping[str, Any]) -> tuple[str, ...]:
+    # Images and weights are opened nowhere yet: they may be on another machine.
+    sections = {name: _without_files(value) for name, value in values.items() if name != "dataset"}
+    try:
+        config = read_config(
+            None, [change((name,), value, name) for name, value in sections.items()]
+        )
+        _check_normalisation(config)
     except ConfigError as error:
         return tuple(str(error).splitlines())
     return ()
 
 
-def _leaves(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """Dotted path → value; a list of operations, {name: options}, counts as a mapping."""
-    if isinstance(value, list) and value and all(_is_operation(item) for item in value):
-        value = {name: options for item in value for name, options in _as_mapping(item).items()}
-    if not isinstance(value, Mapping) or not value:
-        return [(prefix, value)]
-    return [
-        leaf
+def _without_files(value: Any) -> Any:
+    """The same with no weights where a file has them."""
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        key: None if key == "weights" and Path(str(item)).suffix else _without_files(item)
         for key, item in value.items()
-        for leaf in _leaves(item, f"{prefix}.{key}" if prefix else str(key))
-    ]
+    }
 
 
-def _is_operation(item: Any) -> bool:
-    return isinstance(item, str) or (isinstance(item, Mapping) and len(item) == 1)
+def _check_normalisation(config: Config) -> None:
+    """Refuse a mean and deviation that are not the module's, as the task would.
 
-
-def _as_mapping(item: Any) -> Mapping[str, Any]:
-    return {item: None} if isinstance(item, str) else item
+    Raises:
+        ConfigError: they differ.
+    """
+    call = config.calls["pipeline"]
+    if config.module is not None:
+        reader = call.constructor(**call.arguments)
+        reader.preprocessing(config.module.preprocessing, DatasetInfo("any", ("one", "two")))
 
 
 def _reason(key: str, value: Any) -> str:
@@ -131,15 +177,15 @@ def _reason(key: str, value: Any) -> str:
 
 def _targets(key: str, value: Any, leaves: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """What a key sets here; None when it has no counterpart."""
-    if key in _COMPUTED:
-        # Values of another type than PaddleClas itself would take have no counterpart.
-        with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
-            return _COMPUTED[key](value, leaves)
-        return None
     if key in SAME_VALUE:
         return None if value is None else {SAME_VALUE[key]: value}
-    hashable = tuple(value) if isinstance(value, list) else value
-    return None if isinstance(hashable, Mapping) else KNOWN_VALUES.get(key, {}).get(hashable)
+    # Values of another type than PaddleClas itself would take have no counterpart.
+    with contextlib.suppress(TypeError, ValueError, ZeroDivisionError):
+        if key in _COMPUTED:
+            return _COMPUTED[key](value, leaves)
+        hashable = tuple(value) if isinstance(value, list) else value
+        return KNOWN_VALUES.get(key, {}).get(hashable)
+    return None
 
 
 def _input_size(shape: Any, leaves: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -165,43 +211,17 @@ def _same_root(root: Any, leaves: Mapping[str, Any]) -> Mapping[str, Any] | None
     return {} if root == leaves.get(f"{_TRAIN}.image_root") else None
 
 
-def _schedule(name: Any, leaves: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    epochs, rates = (leaves.get(f"Optimizer.lr.{key}") for key in ("decay_epochs", "values"))
-    lowest, highest = (leaves.get(f"Optimizer.lr.{key}") for key in ("eta_min", "learning_rate"))
-    if name == "Piecewise" and epochs and rates:
-        factors = [rate / rates[0] for rate in rates]
-        options = {"name": "piecewise", "epochs": epochs, "factors": factors}
-        return {"strategy.schedule": options, "strategy.learning_rate": rates[0]}
-    if name == "Cosine" and lowest and highest:
-        return {"strategy.schedule": {"name": "cosine", "end_factor": lowest / highest}}
-    plain_names = {"Constant": "constant", "Cosine": "cosine", "Linear": "linear"}
-    return {"strategy.schedule": plain_names[name]} if name in plain_names else None
-
-
-def _of_schedule(name: str) -> Computed:
-    """A key that `_schedule` has read, if the schedule is the one that it belongs to."""
-    return lambda value, leaves: {} if leaves.get("Optimizer.lr.name") == name else None
-
-
-def _regularizer(coefficient: Any, leaves: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    name = leaves.get("Optimizer.regularizer.name")
-    return {f"strategy.regularization.{name}": coefficient} if name in ("L1", "L2") else None
+def _average(decay: Any, leaves: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return {"run.ema": decay} if leaves.get("Global.ema.enable", True) else {}
 
 
 _COMPUTED: Mapping[str, Computed] = {
     f"{_EVAL}.cls_label_path": _list_file("validate_list_file"),
     f"{_EVAL}.image_root": _same_root,
     f"{_TRAIN}.cls_label_path": _list_file("train_list_file"),
-    f"{_TRAIN}.transform_ops.RandCropImage.size": lambda size, leaves: {
-        "pipeline.augmentation.min_area": _LEAST_AREA
-    },
+    "Global.ema.decay": _average,
     "Global.image_shape": _input_size,
     "Global.pretrained_model": _weights_file,
-    "Optimizer.lr.decay_epochs": _of_schedule("Piecewise"),
-    "Optimizer.lr.eta_min": _of_schedule("Cosine"),
-    "Optimizer.lr.name": _schedule,
-    "Optimizer.lr.values": _of_schedule("Piecewise"),
-    "Optimizer.regularizer.coeff": _regularizer,
 }
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import yaml
 
 from hubcls.errors import ConfigError
 from hubcls.typed_yaml import compose, node_of, place_of
+
+Composer: TypeAlias = Callable[[str, str], yaml.Node | None]
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,13 @@ def is_null(node: yaml.Node) -> bool:
     return node.tag == "tag:yaml.org,2002:null"
 
 
-def read_file(path: Path) -> yaml.MappingNode:
+def read_file(path: Path, composed: Composer | None = None) -> yaml.MappingNode:
     """The node tree of a YAML file that is a mapping; an empty one where it is empty.
+
+    Args:
+        path: of the file.
+        composed: from text and a name for its places to the tree; None refuses anchors,
+            aliases and tags.
 
     Raises:
         ConfigError: the file cannot be read, or is no such mapping.
@@ -88,7 +95,7 @@ def read_file(path: Path) -> yaml.MappingNode:
         text = path.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the config {path} cannot be read: {error}") from None
-    tree = _composed(text, str(path))
+    tree = (composed or _composed)(text, str(path))
     if tree is None:
         return _mapping()
     if not isinstance(tree, yaml.MappingNode):

@@ -31,6 +31,7 @@ STRATEGIES = Table(
 )
 SHORT_TASKS: Mapping[str, str] = {
     "image_classifier": "ImageClassifierTask",
+    "distillation": "DistillationTask",
     "multi_label": "MultiLabelClassifierTask",
 }
 TASKS = Table(

@@ -33,7 +33,7 @@ _PUBLIC = Table(
         "NUSWideScene": "hubcls.datasets.catalogued:NUSWideScene",
         "Split": "hubcls.datasets.base:Split",
         "StanfordDogs": "hubcls.datasets.catalogued:StanfordDogs",
-        "from_tfds": "hubcls.datasets.tfds_export:from_tfds",
+        "from_tfds": "hubcls.datasets.tfds_export:TfdsDataset",
         "names": "hubcls.datasets.finding:names",
         "open_dataset": "hubcls.datasets.opening:open_dataset",
         "unlabelled_images": "hubcls.datasets.unlabelled:unlabelled_images",

@@ -22,7 +22,7 @@ _CLASSES = Table(
         "fashion_mnist": "hubcls.datasets.fashion_mnist:FashionMNIST",
         "imagenet": "hubcls.datasets.imagenet:ImageNet1k",
         "catalogued": "hubcls.datasets.catalogued:CataloguedDataset",
-        "tfds": "hubcls.datasets.tfds_export:from_tfds",
+        "tfds": "hubcls.datasets.tfds_export:TfdsDataset",
         "folder": "hubcls.datasets.folder:ImageFolder",
         "lists": "hubcls.datasets.image_list:BaseCVDataset",
         ".csv": "hubcls.datasets.table:ImageTable",
@@ -39,7 +39,7 @@ class Call:
     """What reads a data set, and what it is given.
 
     Attributes:
-        reader: the class, or the function for those of tensorflow-datasets.
+        reader: the class.
         places: its first arguments: the path or the name, where there is one.
         arguments: those that follow from what was found there.
     """
@@ -110,7 +110,9 @@ def opened_as(dataset: Dataset) -> dict[str, Any]:
     name = dataset.info.name
     if name in names() and row not in (None, spec(name)):
         raise ConfigError(f"{name} was opened with a catalogue row of its own")
-    if name not in names() or not issubclass(kind, call_for(name).reader):
+    if kind is _CLASSES["tfds"]:
+        name = f"{_TFDS}{arguments.pop('name')}"
+    elif name not in names() or not issubclass(kind, call_for(name).reader):
         # A file or a folder is the first argument of what reads it.
         name = str(Path(str(arguments.pop(next(iter(arguments))))).expanduser().absolute())
     if not issubclass(kind, call_for(name).reader):

@@ -33,60 +33,65 @@ _SPLITS = {"train": ("train",), "val": ("validation", "val", "dev"), "test": ("t
 _JPEG_STARTS, _PNG_STARTS = b"\xff\xd8\xff", b"\x89PNG"
 
 
-def from_tfds(
-    name: str,
-    *,
-    splits: Mapping[str, str] | None = None,
-    keys: tuple[str, str] | None = None,
-    data_dir: str | Path | None = None,
-    on_error: OnError = "raise",
-) -> Dataset:
-    """A data set of tensorflow-datasets.
+class TfdsDataset(Dataset):
+    """A data set of tensorflow-datasets; `hubcls.datasets.from_tfds`.
 
     The first time its images are written as files, as they are encoded there, to
     ~/.hubcls/datasets/tfds, one at a time: it may be larger than the memory.
-
-    Args:
-        name: "beans", or with configuration and version: "beans:0.1.0".
-        splits: "train", "val" or "test" → a split as tensorflow-datasets writes them:
-            "train[:90%]"; by default those of such names, where there are any.
-        keys: the features with the image and its label; by default those that the data set
-            names for supervised training. A sequence of labels makes it multi-label.
-        data_dir: where tensorflow-datasets keeps its own files; its own default.
-        on_error: "raise" when an image cannot be read, or "exclude" it.
-
-    Raises:
-        MissingExtraError: tensorflow-datasets is not installed.
-        UnknownNameError: it has no such data set.
-        DownloadError: the data set could not be fetched or prepared.
-        ConfigError: a phase, a split or a key is none.
-        DataError: examples have no label.
-        UnreadableImagesError: images cannot be read; lists all of them.
     """
-    builder = _prepared(name, data_dir)
-    image, label = keys or _supervised_keys(builder)
-    names, is_multi_label = _classes(builder, image, label)
-    root = datasets_home() / "tfds" / re.sub(r"[^\w.-]+", "-", builder.info.full_name)
-    files = {}
-    for phase, split in _chosen(builder, splits).items():
-        what = f"{image} {label} {split}"
-        folder = root / f"{phase}-{sha256(what.encode()).hexdigest()[:12]}"
-        with locked(folder):
-            if not folder.is_dir():
-                examples = _examples(builder, split, image, label)
-                _export(examples, folder, num_classes=len(names) if is_multi_label else 0)
-        files[phase] = f"{folder.name}/{_LIST_FILE}"
-    found = read_lists(root, files, labels=names, name=builder.name, on_error=on_error)
-    licence = builder.info.as_proto.redistribution_info.license
-    info = DatasetInfo(
-        name=builder.name,
-        class_names=found.info.class_names,
-        is_multi_label=is_multi_label,
-        excluded=found.info.excluded,
-        licence=licence or "not stated by tensorflow-datasets",
-        source=f"tensorflow-datasets {builder.info.full_name}",
-    )
-    return Dataset(info, found.splits)
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        splits: Mapping[str, str] | None = None,
+        keys: tuple[str, str] | None = None,
+        data_dir: str | Path | None = None,
+        on_error: OnError = "raise",
+    ) -> None:
+        """Have it fetched and prepared, write its images, and read them as lists.
+
+        Args:
+            name: "beans", or with configuration and version: "beans:0.1.0".
+            splits: "train", "val" or "test" → a split as tensorflow-datasets writes them:
+                "train[:90%]"; by default those of such names, where there are any.
+            keys: the features with the image and its label; by default those that the data set
+                names for supervised training. A sequence of labels makes it multi-label.
+            data_dir: where tensorflow-datasets keeps its own files; its own default.
+            on_error: "raise" when an image cannot be read, or "exclude" it.
+
+        Raises:
+            MissingExtraError: tensorflow-datasets is not installed.
+            UnknownNameError: it has no such data set.
+            DownloadError: the data set could not be fetched or prepared.
+            ConfigError: a phase, a split or a key is none.
+            DataError: examples have no label.
+            UnreadableImagesError: images cannot be read; lists all of them.
+        """
+        builder = _prepared(name, data_dir)
+        image, label = keys or _supervised_keys(builder)
+        names, is_multi_label = _classes(builder, image, label)
+        root = datasets_home() / "tfds" / re.sub(r"[^\w.-]+", "-", builder.info.full_name)
+        files = {}
+        for phase, split in _chosen(builder, splits).items():
+            what = f"{image} {label} {split}"
+            folder = root / f"{phase}-{sha256(what.encode()).hexdigest()[:12]}"
+            with locked(folder):
+                if not folder.is_dir():
+                    examples = _examples(builder, split, image, label)
+                    _export(examples, folder, num_classes=len(names) if is_multi_label else 0)
+            files[phase] = f"{folder.name}/{_LIST_FILE}"
+        found = read_lists(root, files, labels=names, name=builder.name, on_error=on_error)
+        licence = builder.info.as_proto.redistribution_info.license
+        info = DatasetInfo(
+            name=builder.name,
+            class_names=found.info.class_names,
+            is_multi_label=is_multi_label,
+            excluded=found.info.excluded,
+            licence=licence or "not stated by tensorflow-datasets",
+            source=f"tensorflow-datasets {builder.info.full_name}",
+        )
+        super().__init__(info, found.splits)
 
 
 def _tfds() -> Any:

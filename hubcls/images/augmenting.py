@@ -7,7 +7,7 @@ more than it keeps. Whatever else is wanted is done batch by batch: `operations/
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,7 @@ from hubcls.images.operations.table import (
     Batch,
     Operation,
     fields_of,
-    operation,
-    plain_values,
+    looked_up,
 )
 from hubcls.images.resizing import centred_window, load, resize, stretch
 from hubcls.preprocessing import Preprocessing
@@ -42,6 +41,9 @@ class Augmentation:
         max_aspect: greatest such ratio.
         operations: what is then done to whole batches, in this order; a name or a mapping
             of "name" and arguments stands for the operation of the table.
+        repeats: how often an image stands in its batch, each time changed otherwise: Hoffer
+            et al. 2020, arXiv:1901.09335. An epoch keeps its number of steps, as DeiT's
+            sampler has it, and so shows one image of `repeats`, drawn anew each time.
     """
 
     horizontal_flip: bool = True
@@ -49,6 +51,7 @@ class Augmentation:
     min_aspect: float = 3 / 4
     max_aspect: float = 4 / 3
     operations: tuple[Operation, ...] = ()
+    repeats: int = 1
 
     def __post_init__(self) -> None:
         """Refuse ranges that hold no crop, and look up operations that are named.
@@ -56,7 +59,7 @@ class Augmentation:
         Raises:
             ConfigError: any value is out of range; lists all of them.
         """
-        operations, wrong = _found(self.operations)
+        operations, wrong = looked_up(self.operations)
         object.__setattr__(self, "operations", operations)
         if not 0 < self.min_area <= 1:
             wrong.append(f"min_area must be in (0, 1], not {self.min_area!r}")
@@ -65,6 +68,10 @@ class Augmentation:
                 "min_aspect must be above 0 and at most max_aspect, "
                 f"not {self.min_aspect!r} and {self.max_aspect!r}"
             )
+        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or self.repeats < 1:
+            wrong.append(f"repeats must be a whole number of at least 1, not {self.repeats!r}")
+        elif self.repeats > 1 and not (self.horizontal_flip or self.min_area < 1 or operations):
+            wrong.append("repeats would show copies that are alike; add a random change")
         if wrong:
             raise ConfigError("augmentation is wrong:\n  " + "\n  ".join(wrong))
 
@@ -75,22 +82,7 @@ class Augmentation:
 
     def as_dict(self) -> dict[str, Any]:
         """Every setting as plain YAML types."""
-        operations = [plain_values(each) for each in self.operations]
-        return {**fields_of(self), "operations": operations}
-
-
-def _found(given: Sequence[Any]) -> tuple[tuple[Any, ...], list[str]]:
-    """The operations, those that are named looked up; and what is wrong with others."""
-    found, wrong = [], []
-    for each in given:
-        try:
-            found.append(operation(each) if isinstance(each, str | Mapping) else each)
-        except ConfigError as error:
-            wrong.append(str(error))
-            continue
-        if not hasattr(found[-1], "mixes_targets"):
-            wrong.append(f"operations must be operations such as Mixup() or names, not {each!r}")
-    return tuple(found), wrong
+        return fields_of(self)
 
 
 def load_augmented(

@@ -65,7 +65,6 @@ class Module:
         spec: everything the catalogue knows.
         preprocessing: what happens to images, at this module's input size.
         weights: None, "imagenet", a publisher or the path of a file.
-        arguments: what the constructor was given, by name, defaults included.
     """
 
     def __init__(
@@ -104,7 +103,7 @@ class Module:
             UnknownNameError: no module has this name.
         """
         _check_one_of(name=name, directory=directory, handle=handle)
-        self.arguments = {
+        self._arguments = {
             "name": name,
             "directory": directory,
             "handle": handle,
@@ -132,6 +131,10 @@ class Module:
         self.preprocessing = _sized(self.spec, input_size)
         _check_weights(self.spec, weights)
         self._stage_models: dict[int, keras.Model] = {}
+
+    def as_dict(self) -> dict[str, Any]:
+        """What the constructor was given, by name, defaults included."""
+        return dict(self._arguments)
 
     @property
     def name(self) -> str:

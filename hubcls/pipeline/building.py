@@ -40,7 +40,8 @@ class TrainingStream:
 
     Batch k depends on `seed` and k alone. Every epoch is an order of its own; its last
     batch is filled up from the beginning of that order, so each batch has the same size
-    and each image comes at least once.
+    and each image comes at least once, unless the augmentation repeats images: then each
+    batch goes through its own images as often, and an epoch ends before the order does.
 
     Attributes:
         split: the training examples.
@@ -66,10 +67,15 @@ class TrainingStream:
         """Refuse what no epoch can be made of.
 
         Raises:
-            ConfigError: batch_size is below 1.
+            ConfigError: batch_size is below 1, or below the augmentation's `repeats`.
             DataError: there are no examples, or a label is out of range.
         """
         _check_batch_size(self.batch_size)
+        if self._repeats > self.batch_size:
+            raise ConfigError(
+                f"an image cannot stand {self._repeats} times in a batch of {self.batch_size}; "
+                "lower the augmentation's repeats, or raise the batch size"
+            )
         labels = self.split.labels
         if len(labels) == 0:
             raise DataError("there are no training images; training needs at least one")
@@ -81,7 +87,7 @@ class TrainingStream:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches that show every image once."""
+        """Batches that have room for every image once."""
         return -(-len(self.split) // self.batch_size)
 
     def batches(self, start_step: int, num_steps: int) -> tf.data.Dataset:
@@ -113,9 +119,13 @@ class TrainingStream:
 
     def _example(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The image and target at a place of the run, counted in images; int64 []."""
-        per_epoch = self.steps_per_epoch * self.batch_size
-        epoch, place = position // per_epoch, position % per_epoch % len(self.split)
-        index = self._shuffled(place, epoch)
+        step, row = position // self.batch_size, position % self.batch_size
+        epoch, step = step // self.steps_per_epoch, step % self.steps_per_epoch
+        # One copy of all of a batch's images, then the next: operations that mix neighbours
+        # mix different images, and several devices have different copies.
+        distinct = -(-self.batch_size // self._repeats)
+        place, copy = step * distinct + row % distinct, row // distinct
+        index = self._shuffled(place % len(self.split), epoch)
         label = self._labels[index]
         if self.split.is_multi_label:
             target = tf.cast(label, tf.float32)
@@ -125,7 +135,8 @@ class TrainingStream:
             target = tf.concat([target, self._taught[index]], axis=0)
         if self.augmentation is None:
             return self._source.load(index), target
-        seed = tf.stack([derived_seed(self.seed, "augmentation") + epoch, index])
+        copy_of_image = index + copy * len(self.split)
+        seed = tf.stack([derived_seed(self.seed, "augmentation") + epoch, copy_of_image])
         return self._source.load_augmented(index, self.augmentation, seed), target
 
     @functools.cached_property
@@ -141,6 +152,10 @@ class TrainingStream:
         """A batch after the operations; an image's chance is that of its place in the run."""
         purpose = tf.zeros_like(places) + derived_seed(self.seed, "operations")
         return operated(self._operations, *batch, tf.stack([purpose, places], axis=1))
+
+    @property
+    def _repeats(self) -> int:
+        return 1 if self.augmentation is None else self.augmentation.repeats
 
     @property
     def _operations(self) -> tuple[Operation, ...]:

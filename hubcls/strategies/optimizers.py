@@ -76,7 +76,7 @@ _INSTEAD = {
     "clipnorm": 'clip={"Norm": …} of CombinedStrategy',
     "global_clipnorm": 'clip={"GlobalNorm": …} of CombinedStrategy',
     "clipvalue": 'clip={"GlobalNorm": …} of CombinedStrategy',
-    "gradient_accumulation_steps": "RunConfig(gradient_accumulation=…), on one device",
+    "gradient_accumulation_steps": "RunConfig(gradient_accumulation=…) and a strategy of hubcls",
     "ema_overwrite_frequency": "use_ema=True, which takes over the averages at the end",
     "loss_scale_factor": 'RunConfig(mixed_precision="mixed_float16")',
     "name": "no name",
@@ -125,12 +125,18 @@ def check_optimizer(name: str, options: Mapping[str, Any]) -> None:
 def check_for_replicas(optimizer: keras.optimizers.Optimizer) -> None:
     """Refuse what Keras 3.15 does wrongly, or not at all, on several devices at once.
 
-    It clips each device's own gradients; accumulation and overwriting averages crash.
+    It clips each device's own gradients; accumulation and overwriting averages crash. Our
+    own optimizers accumulate there, too.
 
     Raises:
         ConfigError: the optimizer does any of it; says what to take instead.
     """
-    wrong = [f"{name}: use {_INSTEAD[name]}" for name in _ALONE if getattr(optimizer, name, None)]
+    mastered = ("gradient_accumulation_steps",) if isinstance(optimizer, RuledUpdates) else ()
+    wrong = [
+        f"{name}: use {_INSTEAD[name]}"
+        for name in _ALONE
+        if name not in mastered and getattr(optimizer, name, None)
+    ]
     if wrong:
         raise ConfigError(
             "this strategy's optimizer has options that fail on several devices:\n  "

@@ -41,6 +41,54 @@ class RuledUpdates(keras.optimizers.Optimizer):
             for variable, rule in zip(variables, self._rule_by_index, strict=True)
         ]
 
+    def _backend_apply_gradients(
+        self, grads: Sequence[Any], trainable_variables: Sequence[Any]
+    ) -> None:
+        """Accumulate on several replicas, where Keras cannot (keras 3.15).
+
+        Keras' update is a branch of a condition, in which replicas may not meet. Ours meet
+        first; each variable is then updated, or not, on every replica alike.
+        """
+        context = tf.distribute.get_replica_context()
+        is_alone = context is None or context.num_replicas_in_sync == 1
+        if is_alone or not self.gradient_accumulation_steps:
+            super()._backend_apply_gradients(grads, trainable_variables)
+            return
+        accumulators = [
+            self._accumulated_gradients[self._get_variable_index(variable)].value
+            for variable in trainable_variables
+        ]
+        added = context.all_reduce(tf.distribute.ReduceOp.SUM, list(grads))
+        sums = [kept + new for kept, new in zip(accumulators, added, strict=True)]
+        means = [total / self.gradient_accumulation_steps for total in sums]
+        if self._clip is not None:
+            means = _shortened(means, self._clip)
+        # `iterations` counts updates, `_iterations` batches.
+        is_update = tf.equal((self._iterations + 1) % self.gradient_accumulation_steps, 0)
+        rate = tf.convert_to_tensor(self.learning_rate)
+        variables = [variable.value for variable in trainable_variables]
+
+        def meet(devices: tf.distribute.Strategy, is_update: Any, *tensors: Any) -> None:
+            rate, means, sums = tensors
+            for variable, mean in zip(variables, means, strict=True):
+                arguments = (is_update, mean, rate)
+                devices.extended.update(variable, self._update_if, arguments, group=False)
+            for accumulator, total in zip(accumulators, sums, strict=True):
+                devices.extended.update(accumulator, _keep_until, (is_update, total), group=False)
+
+        context.merge_call(meet, args=(is_update, rate, means, sums))
+        if self.use_ema:
+            self._update_model_variables_moving_average(self._trainable_variables)
+
+    def _update_if(self, variable: Any, is_update: Any, gradient: Any, rate: Any) -> None:
+        """`update_step` of one replica's copy, or nothing."""
+
+        def update() -> Any:
+            self.update_step(gradient, variable, rate)
+            return tf.no_op()
+
+        tf.cond(is_update, update, tf.no_op)
+
     def _backend_update_step(
         self, grads: Sequence[Any], trainable_variables: Any, learning_rate: Any
     ) -> None:
@@ -91,9 +139,19 @@ def _clipped(gradients: list[Any], clip: Clip) -> list[Any]:
     replicas = 1 if context is None else context.num_replicas_in_sync
     if replicas > 1 and present:
         present = context.all_reduce(tf.distribute.ReduceOp.SUM, present)
-    if clip.kind == "global_norm":
-        present, _ = tf.clip_by_global_norm(present, clip.value)
-    else:
-        present = [tf.clip_by_norm(gradient, clip.value) for gradient in present]
+    present = _shortened(present, clip)
     shares = iter([gradient / replicas if replicas > 1 else gradient for gradient in present])
     return [None if gradient is None else next(shares) for gradient in gradients]
+
+
+def _shortened(gradients: list[Any], clip: Clip) -> list[Any]:
+    """The gradients, none of them None, cut to the norm."""
+    if clip.kind == "global_norm":
+        shortened, _ = tf.clip_by_global_norm(gradients, clip.value)
+        return list(shortened)
+    return [tf.clip_by_norm(gradient, clip.value) for gradient in gradients]
+
+
+def _keep_until(accumulator: Any, is_update: Any, total: Any) -> None:
+    """The sum of the gradients, from nothing again after an update."""
+    accumulator.assign(tf.where(is_update, tf.zeros_like(total), total))

@@ -63,7 +63,7 @@ def assemble(ingredients: Ingredients, config: RunConfig, head: Head) -> Assembl
         classifier = _classifier(ingredients, policy, head)
         if ingredients.lesson is not None:
             classifier, stream = with_lesson(classifier, stream, ingredients.lesson, policy)
-        if devices.num_replicas_in_sync > 1:
+        if devices.num_replicas_in_sync > 1 and config.sync_batch_norm:
             synchronize_batch_norm(classifier)
         groups = _trainable_groups(classifier, ingredients, config.freeze)
         plan = config.finetune_strategy.plan(

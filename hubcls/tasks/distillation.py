@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from hubcls.classification.distilling import DistillationLoss
 from hubcls.datasets.base import Dataset, Split
+from hubcls.datasets.unlabelled import unlabelled_images
 from hubcls.errors import ConfigError
 from hubcls.export.bundle import Bundle, load_bundle
 from hubcls.modules.module import Module
@@ -17,6 +18,12 @@ from hubcls.tasks.ingredients import Metrics
 from hubcls.tasks.lessons import Lesson
 from hubcls.training.run_config import RunConfig
 from hubcls.writing import complete_folder
+
+
+class Loaded(Protocol):
+    """What `hubcls.load` gives."""
+
+    bundle: Bundle
 
 
 class DistillationTask(ImageClassifierTask):
@@ -40,10 +47,10 @@ class DistillationTask(ImageClassifierTask):
     def __init__(
         self,
         *,
-        teacher: Module | Bundle | str | Path | Any,
+        teacher: Module | str | Path | Bundle | Loaded,
         student: Module,
         dataset: Dataset,
-        unlabelled: Split | None = None,
+        unlabelled: str | Path | Split | None = None,
         loss: DistillationLoss | None = None,
         config: RunConfig | None = None,
         metrics_choices: Metrics | None = "default",
@@ -56,7 +63,8 @@ class DistillationTask(ImageClassifierTask):
                 whose weights have a classifier.
             student: the module to fine-tune.
             dataset: labelled images; validation and test are measured on them.
-            unlabelled: more training images, whose labels, if any, do not count.
+            unlabelled: more training images, whose labels, if any, do not count: a split, or
+                a folder or list file for `hubcls.datasets.unlabelled_images`.
             loss: how answers are compared; None is DistillationLoss(), which needs no
                 labels.
             config: as in `ImageClassifierTask`.
@@ -67,6 +75,7 @@ class DistillationTask(ImageClassifierTask):
         Raises:
             ConfigError: the teacher tells other classes apart, or has none.
             BundleError: the folder holds no classifier.
+            DataError: unlabelled images are missing.
         """
         super().__init__(
             module=student,
@@ -76,14 +85,22 @@ class DistillationTask(ImageClassifierTask):
             data_reader=data_reader,
         )
         _refuse_other_losses(self.config)
+        teacher, unlabelled = _absolute(teacher), _absolute(unlabelled)
         lesson, names = _lesson(teacher, loss or DistillationLoss())
         _check_classes(names, self.ingredients.problem.class_names)
+        self._arguments = {
+            "metrics_choices": list(self.metrics),
+            "teacher": teacher,
+            "unlabelled": unlabelled,
+            "loss": lesson.loss,
+        }
+        if isinstance(unlabelled, str | Path):
+            unlabelled = unlabelled_images(unlabelled)
         self.ingredients = replace(self.ingredients, lesson=replace(lesson, unlabelled=unlabelled))
 
-    @property
-    def why_not_repeatable(self) -> str:
-        """A config has no section for a teacher."""
-        return "a teacher and unlabelled images were given by a script"
+
+def _absolute(given: Any) -> Any:
+    return Path(given).expanduser().absolute() if isinstance(given, str | Path) else given
 
 
 def _lesson(teacher: Any, loss: DistillationLoss) -> tuple[Lesson, tuple[str, ...]]:
@@ -92,10 +109,9 @@ def _lesson(teacher: Any, loss: DistillationLoss) -> tuple[Lesson, tuple[str, ..
         return Lesson(
             teacher.classifier, teacher.preprocessing, teacher.name, loss
         ), teacher.class_names
-    if isinstance(teacher, str | Path):
-        folder = Path(teacher).expanduser()
-        best = folder / "best_model"
-        bundle = load_bundle(best if complete_folder(best).is_dir() else folder)
+    if isinstance(teacher, Path):
+        best = teacher / "best_model"
+        bundle = load_bundle(best if complete_folder(best).is_dir() else teacher)
     else:
         bundle = getattr(teacher, "bundle", teacher)
     if not isinstance(bundle, Bundle):

@@ -41,11 +41,6 @@ class HookedTask:
         return self.hooks.info(show_default=show_default)
 
     @property
-    def why_not_repeatable(self) -> str:
-        """Why no config can describe this kind of task; empty where one can."""
-        return ""
-
-    @property
     def has_own_hooks(self) -> bool:
         """Whether any hook was added, replaced or taken off."""
         defaults = {event: {"default": handler} for event, handler in DEFAULTS.items()}

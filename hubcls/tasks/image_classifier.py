@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,7 @@ class ImageClassifierTask(HookedTask):
         self.metrics = metric_names(metrics_choices, self.ingredients.problem)
         self.phase = "train"
         self.head = Head.checked(hidden_units, dropout, self.metrics)
+        self._arguments: Mapping[str, Any] = self.head.as_dict()  # a config's section "task"
         self._folder = RunFolder(self.config.folder)
         self._advance: Callable[[int], None] = lambda _: None
         self._last_state = RunState(0, 0, 0, {}, 0, 0.0)
@@ -365,7 +366,7 @@ class ImageClassifierTask(HookedTask):
         if self._has_weights and (progress.is_finished or progress.step >= progress.total_steps):
             logger.info("%s", finished_line(assembly, self.config))
             return False
-        section = task_section(self, self.head.as_dict())
+        section = task_section(self, self._arguments)
         values = config_values(self.ingredients, assembly, self.config, section)
         self._folder.write_config(values)
         show_config_and_samples(self.visualization, self.ingredients, assembly, values)

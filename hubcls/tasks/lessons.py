@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import keras
@@ -54,10 +54,7 @@ class Lesson:
         """What config.yaml says of it, as plain types."""
         return {
             "teacher": self.teacher_name,
-            "divergence": self.loss.divergence,
-            "temperature": self.loss.temperature,
-            "label_weight": self.loss.label_weight,
-            "label_smoothing": self.loss.label_smoothing,
+            **asdict(self.loss),
             "unlabelled": 0 if self.unlabelled is None else len(self.unlabelled),
         }
 

@@ -24,7 +24,7 @@ def module_section(module: Module | None) -> Section:
         return "the network was given as feature=..., layers that a script built"
     if not _is_ours(module):
         return _made_in_python(module)
-    return _plain(module.arguments)
+    return _plain(module.as_dict())
 
 
 def dataset_section(dataset: Dataset) -> Section:
@@ -50,13 +50,12 @@ def strategy_section(strategy: FinetuneStrategy) -> Section:
 
 def task_section(task: HookedTask, arguments: Mapping[str, Any]) -> Section:
     """The call of a task, less what other sections hold."""
-    if task.why_not_repeatable:
-        return task.why_not_repeatable
     if task.has_own_hooks:
         return "a script changed the hooks of the task"
     if not _is_ours(task):
         return _made_in_python(task)
-    return {"name": type(task).__name__, **arguments}
+    described = _plain(arguments)
+    return described if isinstance(described, str) else {"name": type(task).__name__, **described}
 
 
 def as_config(sections: Mapping[str, Section], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,7 +77,10 @@ def _made_in_python(part: object) -> str:
 
 
 def _plain(arguments: Mapping[str, Any]) -> Section:
-    try:
-        return {name: plain(value) for name, value in arguments.items()}
-    except TypeError as error:
-        return f"an argument is {error}"
+    found = {}
+    for name, value in arguments.items():
+        try:
+            found[name] = plain(value)
+        except TypeError as error:
+            return f"{name} is {error}, which a script made"
+    return found

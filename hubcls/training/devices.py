@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from hubcls.errors import ConfigError
@@ -80,9 +82,28 @@ def use_replica_seeds() -> None:
 
 def synchronize_batch_norm(model: keras.Model) -> None:
     """Let BatchNorm layers that train take their statistics over all replicas."""
+    for layer in _batch_norms(model):
+        layer.synchronized = True
+
+
+def agree_on_statistics(model: keras.Model) -> None:
+    """Give all replicas the mean of their moving averages, where BatchNorm is not synchronised.
+
+    Keras evaluates with each replica's own and saves those of the first (keras 3.15).
+    """
+    devices = model.distribute_strategy
+    if devices.num_replicas_in_sync == 1:
+        return
+    for layer in _batch_norms(model):
+        for variable in () if layer.synchronized else layer.non_trainable_variables:
+            copies = devices.experimental_local_results(variable.value)
+            variable.assign(np.mean([copy.numpy() for copy in copies], axis=0))
+
+
+def _batch_norms(model: keras.Model) -> Iterator[keras.layers.BatchNormalization]:
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True
+            yield layer
 
 
 def _usable_gpus(config: RunConfig) -> list[str]:

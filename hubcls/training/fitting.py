@@ -22,6 +22,7 @@ from hubcls.errors import TrainingError
 from hubcls.pipeline.building import TrainingStream
 from hubcls.strategies.base import Plan, TrainableGroup
 from hubcls.training.checkpoints import restore_metrics
+from hubcls.training.devices import agree_on_statistics
 from hubcls.training.run_config import RunConfig
 from hubcls.training.run_state import RunProgress, RunState
 
@@ -185,6 +186,8 @@ class _Steps(keras.callbacks.Callback):
         logs = progress.step % config.log_interval == 0 or ends_epoch
         if logs or evaluates or saves:
             self._check_finite(state)
+        if evaluates or saves:
+            agree_on_statistics(self._fitting.model)
         if logs:
             self._fitting.listener.log_due(state)
             self._interval_steps, self._interval_seconds = 0, 0.0

@@ -57,7 +57,6 @@ class RunConfig:
             whatever the strategy says.
         gradient_accumulation: batches whose mean gradient makes one update; updates are so
             many times rarer, and the last batches of a run that make no full update are lost.
-            For one device.
         loss_scale: of mixed_float16: "dynamic" looks for the largest that does not overflow;
             a number stays (PaddleClas' scale_loss).
         max_seconds: end the training cleanly after this long, resumed parts included.
@@ -65,6 +64,8 @@ class RunConfig:
             True insists on it; False starts over and removes its state.
         distribution: "auto" mirrors over all GPUs when `use_data_parallel` is set and
             there are several; "one_device"; "mirrored" also over several logical CPUs.
+        sync_batch_norm: BatchNorm that trains takes its statistics over the batches of all
+            devices; False takes each device's own, and the mean of their moving averages.
     """
 
     log_interval: int = 10
@@ -92,6 +93,7 @@ class RunConfig:
     max_seconds: float | None = None
     resume: bool | Literal["auto"] = "auto"
     distribution: Literal["auto", "one_device", "mirrored"] = "auto"
+    sync_batch_norm: bool = True
 
     def __post_init__(self) -> None:
         """Check every value and fill in the two that depend on the moment.
@@ -182,7 +184,10 @@ def _is_number_between(value: Any, low: float, high: float) -> bool:
 
 def _wrong_choices(config: RunConfig) -> list[str]:
     wrong = []
-    for name in ("use_pyreader", "use_data_parallel", "use_cuda", "enable_memory_optim"):
+    for name in (
+        *("use_pyreader", "use_data_parallel", "use_cuda", "enable_memory_optim"),
+        "sync_batch_norm",
+    ):
         if not isinstance(getattr(config, name), bool):
             wrong.append(f"{name} must be True or False, not {getattr(config, name)!r}")
     for name, choices in (

@@ -39,6 +39,16 @@ def test_without_names_all_operations_are_drawn(draw):
     assert Image.open(path).width == 6 + 14 * 134
 
 
+def test_a_config_says_what_is_drawn(draw, tmp_path):
+    config = tmp_path / "x.yaml"
+    config.write_text("pipeline: {augmentation: {operations: [cutout]}}\nrun: {seed: 3}\n")
+
+    _, path, _ = draw("-c", str(config), "--num-images", "2", "-o", "run.seed=1", out="of.png")
+    _, same, _ = draw("--operations", "cutout", "--num-images", "2", "--seed", "1")
+
+    assert path.read_bytes() == same.read_bytes()
+
+
 def test_the_seed_decides_what_is_drawn(draw):
     sheets = [
         draw("--operations", "cutout", "--seed", seed, out=f"{number}.png")[1].read_bytes()

@@ -71,6 +71,41 @@ def test_a_run_is_repeated_by_its_own_config_to_the_last_digit(text, tmp_path):
     assert numbers(tmp_path / "again") == numbers(tmp_path / "ckpt")
 
 
+def test_a_distillation_is_repeated_by_its_own_config(text, teacher, photos, tmp_path):
+    section = {
+        "name": "distillation",
+        "teacher": str(teacher),
+        "unlabelled": str(photos / "roses"),
+        "loss": {"divergence": "js", "temperature": 2.0},
+    }
+    (tmp_path / "x.yaml").write_text(text[: text.index("task:")] + yaml.dump({"task": section}))
+
+    codes = [
+        main(["train", "-c", str(tmp_path / "x.yaml"), "--num-epoch", "1"]),
+        main(["train", "-c", str(tmp_path / "ckpt" / "config.yaml"),
+              "-o", f"run.checkpoint_dir={tmp_path / 'again'}"]),
+    ]  # fmt: skip
+
+    assert codes == [0, 0]
+    written = yaml.safe_load((tmp_path / "ckpt" / "config.yaml").read_text())
+    assert written["task"]["loss"]["divergence"] == "js"
+    assert numbers(tmp_path / "again") == numbers(tmp_path / "ckpt")
+    [line] = numbers(tmp_path / "ckpt")
+    assert int(line["step"]) == -(-(10 + 12) // 4)
+
+
+def test_a_module_may_be_the_teacher(read, refused):
+    teacher = "{name: resnet50_imagenet, input_size: 64}"
+    config = read("dataset: digits\ntask: {name: distillation}", f"task.teacher={teacher}")
+
+    assert config.calls["task"].arguments["teacher"].preprocessing.height == 64
+    assert config.values()["task"]["teacher"]["name"] == "resnet50_imagenet"
+    message = refused("task: {name: distillation, teacher: {nmae: resnet50_imagenet}}")
+    assert message == "x.yaml:1: 'teacher' has no key 'nmae'; did you mean: name?"
+    message = refused("task: {name: distillation}")
+    assert message == "x.yaml:1: task (DistillationTask) lacks teacher"
+
+
 @pytest.mark.slow
 def test_a_run_from_python_is_repeated_by_its_config(network, photos, tmp_path):
     dataset = ImageFolder(photos, seed=2, test_fraction=0.2).with_train_examples(9, seed=1)

@@ -7,6 +7,7 @@ import yaml
 
 from hubcls.config.checking import SECTIONS
 from hubcls.config.tables import SHORT_STRATEGIES, SHORT_TASKS, STRATEGIES, TASKS
+from hubcls.errors import ConfigError
 from hubcls.typed_yaml import dump
 
 WRONG = """\

@@ -9,95 +9,6 @@ from hubcls.config.building import read_config
 from hubcls.config.converting import converted
 from hubcls.errors import ConfigError
 
-# In the form of PaddleClas 2: every section that its trainer reads.
-PADDLECLAS = """\
-Global:
-  checkpoints: null
-  pretrained_model: null
-  output_dir: ./output/
-  device: gpu
-  save_interval: 1
-  epochs: 90
-  print_batch_step: 10
-  image_shape: [3, 192, 256]
-Arch:
-  name: ResNet50
-  class_num: 2
-Loss:
-  Train:
-    - CELoss:
-        weight: 1.0
-        epsilon: 0.1
-  Eval:
-    - CELoss:
-        weight: 1.0
-Optimizer:
-  name: Momentum
-  momentum: 0.8
-  lr:
-    name: Piecewise
-    learning_rate: 0.1
-    decay_epochs: [30, 60]
-    values: [0.1, 0.01, 0.001]
-    warmup_epoch: 5
-  regularizer:
-    name: 'L2'
-    coeff: 0.0001
-DataLoader:
-  Train:
-    dataset:
-      name: ImageNetDataset
-      image_root: ./photos/
-      cls_label_path: ./photos/train_list.txt
-      transform_ops:
-        - DecodeImage: {to_rgb: True, channel_first: False}
-        - RandCropImage:
-            size: 224
-        - RandFlipImage:
-            flip_code: 1
-        - GridMask:
-            ratio: 0.5
-        - NormalizeImage:
-            scale: 1.0/255.0
-            mean: [0.485, 0.456, 0.406]
-            std: [0.229, 0.224, 0.225]
-            order: ''
-    sampler: {name: DistributedBatchSampler, batch_size: 64, drop_last: False, shuffle: True}
-    loader: {num_workers: 4, use_shared_memory: True}
-  Eval:
-    dataset:
-      name: ImageNetDataset
-      image_root: ./photos/
-      cls_label_path: ./photos/lists/val_list.txt
-      transform_ops:
-        - ResizeImage: {resize_short: 256}
-        - CropImage: {size: 224}
-    sampler: {name: DistributedBatchSampler, batch_size: 64, drop_last: False, shuffle: False}
-Infer:
-  infer_imgs: demo.jpg
-  PostProcess: {name: Topk, topk: 5}
-Metric:
-  Train:
-    - TopkAcc: {topk: [1, 5]}
-  Eval:
-    - TopkAcc: {topk: [1, 5]}
-Profiler: {depth: 3}
-"""
-
-
-@pytest.fixture
-def convert(tmp_path):
-    def of(*changes):
-        text = PADDLECLAS
-        for old, new in changes:
-            assert old in text
-            text = text.replace(old, new)
-        path = tmp_path / "paddle.yaml"
-        path.write_text(text)
-        return converted(path)
-
-    return of
-
 
 def test_every_section_has_its_counterpart(convert):
     assert convert().values == {
@@ -108,7 +19,19 @@ def test_every_section_has_its_counterpart(convert):
             "validate_list_file": "lists/val_list.txt",
         },
         "pipeline": {
-            "augmentation": {"horizontal_flip": True, "min_area": 0.08},
+            "augmentation": {
+                "horizontal_flip": True,
+                "min_area": 0.08,
+                "operations": [
+                    {
+                        "name": "grid_mask",
+                        "min_period": 0.5,
+                        "max_period": pytest.approx(7 / 6),
+                        "ratio": 0.5,
+                        "probability": 1.0,
+                    }
+                ],
+            },
             "images_mean": [0.485, 0.456, 0.406],
             "images_std": [0.229, 0.224, 0.225],
         },
@@ -116,7 +39,7 @@ def test_every_section_has_its_counterpart(convert):
             "name": "scheduled",
             "schedule": {
                 "name": "piecewise",
-                "epochs": [30, 60],
+                "epochs": [35, 65],
                 "factors": pytest.approx([1, 0.1, 0.01]),
             },
             "optimizer_name": "momentum",
@@ -141,9 +64,9 @@ def test_what_has_no_counterpart_is_listed_by_key_and_value(convert):
     conversion = convert(("warmup_epoch: 5", "warmup_start_lr: 1e-6"))
 
     assert conversion.not_mapped == (
-        "Optimizer.lr.warmup_start_lr: 1e-06",
-        "DataLoader.Train.dataset.transform_ops.GridMask.ratio: 0.5",
         "Profiler.depth: 3",
+        "DataLoader.Train.dataset.transform_ops.GridMask.mode: 0",
+        "Optimizer.lr.warmup_start_lr: 1e-06",
     )
 
 
@@ -192,6 +115,7 @@ def test_pretrained_weights_are_taken_over(convert):
 
     assert by_name.values["module"]["weights"] == "imagenet"
     assert by_file.values["module"]["weights"] == "./weights/ResNet50.pdparams"
+    assert by_file.problems == ()
 
 
 def test_a_cosine_keeps_its_lowest_rate(convert):

@@ -54,29 +54,30 @@ def test_a_config_is_right_in_every_line(path, beside_photos):
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_config_builds_its_task(path, beside_photos):
-    task = read_config(path, map(override, without_files(path))).build_task()
+def test_a_config_builds_its_task(path, beside_photos, teacher):
+    task = read_config(path, map(override, without_files(path, teacher))).build_task()
 
     assert task.ingredients.dataset.num_labels == 2
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_config_trains_an_epoch_on_a_few_photos(path, beside_photos, tmp_path):
+def test_a_config_trains_an_epoch_on_a_few_photos(path, beside_photos, teacher, tmp_path):
     small = [f"run.checkpoint_dir={tmp_path / 'run'}", "run.num_epoch=1", "run.batch_size=4"]
 
-    task = read_config(path, map(override, [*without_files(path), *small])).build_task()
+    task = read_config(path, map(override, [*without_files(path, teacher), *small])).build_task()
     results = task.finetune_and_eval()
 
     assert set(results["val"].scores) == set(task.metrics)
     assert (tmp_path / "run" / "best_model").is_dir()
 
 
-def without_files(path):
-    """Overrides by which a config needs neither its weights nor its own data."""
+def without_files(path, teacher):
+    """Overrides by which a config needs neither its weights nor its own data or teacher."""
     text = path.read_text(encoding="utf-8")
     data = "dataset=several.csv" if "MultiLabelClassifierTask" in text else "dataset=photos"
-    return (data, "module.weights=null", "module.input_size=64")
+    taught = [f"task.teacher={teacher}"] if "DistillationTask" in text else []
+    return (data, "module.weights=null", "module.input_size=64", *taught)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from hubcls.datasets import from_tfds, open_dataset
+from hubcls.datasets.opening import opened_as
 from hubcls.errors import (
     ConfigError,
     DataError,
@@ -170,6 +171,23 @@ def test_a_sequence_of_labels_makes_it_multi_label(opened):
 @needs_tfds
 def test_open_dataset_takes_it_by_a_prefix(data_dir):
     assert open_dataset("tfds:tiny_beans", data_dir=data_dir).info.name == "tiny_beans"
+
+
+@needs_tfds
+def test_what_opens_it_again_is_plain(opened, data_dir):
+    given = {"splits": {"train": "train[:75%]"}, "keys": ("image", "label")}
+
+    found = opened_as(opened("tiny_beans", **given))
+
+    assert found == {
+        "name": "tfds:tiny_beans",
+        "splits": {"train": "train[:75%]"},
+        "keys": ["image", "label"],
+        "data_dir": str(data_dir),
+        "on_error": "raise",
+    }
+    again = open_dataset(**{"name_or_path": found.pop("name"), **found})
+    assert again.info.num_examples == {"train": 4, "val": 2}
 
 
 @needs_tfds

@@ -201,3 +201,15 @@ def test_operations_follow_one_another_with_chance_of_their_own():
 
     first, both = once.numpy()[:, 0, 0, 0] / 100, twice.numpy()[:, 0, 0, 0] / 100
     assert abs(np.corrcoef(first, both / first)[0, 1]) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"repeats": 0}, "repeats must be a whole number of at least 1"),
+        ({"repeats": 2, "horizontal_flip": False, "min_area": 1.0}, "copies that are alike"),
+    ],
+)
+def test_repeats_that_make_no_sense_are_refused(settings, message):
+    with pytest.raises(ConfigError, match=message):
+        Augmentation(**settings)

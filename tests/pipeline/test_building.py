@@ -116,6 +116,59 @@ def test_the_same_image_is_changed_otherwise_at_each_of_its_places(noise):
     assert len({image.tobytes() for image in images.reshape(6, -1)}) == 6
 
 
+@pytest.mark.parametrize(("batch_size", "repeats"), [(8, 2), (8, 3), (9, 3), (4, 4)])
+def test_repeated_images_stand_in_their_batch_under_different_changes(noise, batch_size, repeats):
+    stream = stream_of(noise, augmentation=Augmentation(repeats=repeats), batch_size=batch_size)
+    shown = stream_of(noise, augmentation=None, batch_size=1)
+
+    images, _ = collected(stream.batches(0, stream.steps_per_epoch))
+
+    assert len(images) == -(-len(noise) // batch_size)
+    distinct = -(-batch_size // repeats)
+    order = [
+        int(shown._shuffled(tf.constant(place, tf.int64), tf.constant(0, tf.int64)))
+        for place in range(len(noise))
+    ]
+    for step, batch in enumerate(images):
+        own = np.resize(np.roll(order, -step * distinct)[:distinct], batch_size)
+        for row, index in enumerate(own):
+            seed = [derived_seed(0, "augmentation"), index + row // distinct * len(noise)]
+            expected = stream._source.load_augmented(
+                tf.constant(index), stream.augmentation, tf.constant(seed, tf.int64)
+            )
+            assert np.array_equal(batch[row], expected)
+    assert (
+        len({image.tobytes() for batch in images for image in batch})
+        == images.shape[0] * batch_size
+    )
+
+
+@pytest.mark.parametrize("operations", [(), ("mixup",)])
+def test_repeated_images_are_the_same_wherever_a_stream_is_cut(noise, operations):
+    augmentation = Augmentation(operations=operations, repeats=3)
+
+    images, targets = collected(stream_of(noise, augmentation=augmentation).batches(0, 6))
+
+    resumed = collected(stream_of(noise, augmentation=augmentation).batches(4, 2))
+    assert np.array_equal(images[4:], resumed[0])
+    assert np.array_equal(targets[4:], resumed[1])
+
+
+def test_every_image_has_its_turn_though_epochs_show_a_part(noise):
+    stream = stream_of(noise, augmentation=Augmentation(repeats=4), batch_size=4)
+    epochs = 40
+
+    _, targets = collected(stream.batches(0, epochs * stream.steps_per_epoch))
+
+    assert np.all(targets == targets[:, :1])  # each batch shows one image four times
+    assert np.all(targets[:, 0].sum(axis=0) > 0)
+
+
+def test_more_repeats_than_a_batch_has_room_for_are_refused(noise):
+    with pytest.raises(ConfigError, match="cannot stand 5 times in a batch of 4"):
+        stream_of(noise, augmentation=Augmentation(repeats=5))
+
+
 def test_another_seed_gives_other_orders_and_other_crops(noise):
     in_file_order = Split(noise.images[:1], noise.labels[:1])
     orders = [collected(stream_of(noise, seed=seed).batches(0, 4))[1] for seed in (0, 1)]

@@ -28,6 +28,7 @@ def report():
 @pytest.mark.parametrize(
     "case",
     [
+        "accumulation",
         "clip by global norm",
         "clip by norm",
         "L2 and L2-SP",
@@ -39,8 +40,13 @@ def test_two_devices_end_with_the_weights_of_one(report, case):
     assert report["apart"][case] < 1e-5
 
 
-def test_float16_with_loss_scaling_ends_within_its_rounding(report):
-    assert report["apart"]["float16"] < 5e-3
+def test_two_accumulated_batches_make_the_update_of_one_twice_as_big(report):
+    assert report["halves and wholes"] < 1e-5
+
+
+@pytest.mark.parametrize("case", ["float16", "float16, accumulated"])
+def test_float16_with_loss_scaling_ends_within_its_rounding(report, case):
+    assert report["apart"][case] < 5e-3
 
 
 def test_the_data_can_tell_clipping_by_replica_from_clipping_the_whole(report):

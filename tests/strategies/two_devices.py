@@ -32,7 +32,23 @@ class KerasClip(FinetuneStrategy):
         return Plan(optimizer, lambda epoch: request.layers)
 
 
+class Accumulating(FinetuneStrategy):
+    """Another strategy, every second batch of which makes an update."""
+
+    def __init__(self, other):
+        self.other = other
+
+    def plan(self, request):
+        plan = self.other.plan(request)
+        plan.optimizer.gradient_accumulation_steps = 2
+        return plan
+
+
+SGD = CombinedStrategy("sgd", RATE, clip={"GlobalNorm": 0.05}, batch_norm="frozen")
 CASES = {
+    "accumulation": Accumulating(
+        CombinedStrategy("adam", RATE, clip={"GlobalNorm": 0.05}, use_ema=True, ema_momentum=0.5)
+    ),
     "clip by global norm": CombinedStrategy("sgd", RATE, clip={"GlobalNorm": 0.05}),
     "clip by norm": CombinedStrategy("sgd", RATE, clip={"Norm": 0.02}),
     "L2 and L2-SP": CombinedStrategy("momentum", RATE, regularization={"L2": 0.1, "L2SP": 0.2}),
@@ -57,11 +73,11 @@ def network():
     return model
 
 
-def batches():
+def batches(size=BATCH):
     random = np.random.default_rng(1)
     inputs = random.normal(size=(BATCH * STEPS, 6)).astype("float32")
     targets = np.eye(3, dtype="float32")[random.integers(0, 3, BATCH * STEPS)]
-    return tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(BATCH)
+    return tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(size)
 
 
 def planned(model, strategy):
@@ -73,8 +89,8 @@ def planned(model, strategy):
     return groups, strategy.plan(request)
 
 
-def trained(strategy, devices, *, mixed=False):
-    """Weights after two epochs of `fit`."""
+def trained(strategy, devices, *, mixed=False, size=BATCH):
+    """Weights after two epochs of `fit` on batches of this size."""
     scope = contextlib.nullcontext() if devices is None else devices.scope()
     with scope:
         model = network()
@@ -86,7 +102,7 @@ def trained(strategy, devices, *, mixed=False):
     for epoch in range(EPOCHS):
         if plan.set_trainable(groups, epoch):
             model.make_train_function(force=True)
-        model.fit(batches(), verbose=0, shuffle=False)
+        model.fit(batches(size), verbose=0, shuffle=False)
     return [np.array(weight) for weight in model.get_weights()]
 
 
@@ -122,11 +138,14 @@ def main():
         },
         "overflow": [overflow_on(devices, replica) for replica in (0, 1, 2)],
     }
-    keras.config.set_dtype_policy("mixed_float16")
-    report["apart"]["float16"] = distance(
-        trained(CASES["clip by global norm"], None, mixed=True),
-        trained(CASES["clip by global norm"], devices, mixed=True),
+    report["halves and wholes"] = distance(
+        trained(Accumulating(SGD), devices), trained(SGD, devices, size=2 * BATCH)
     )
+    keras.config.set_dtype_policy("mixed_float16")
+    for name, strategy in (("float16", SGD), ("float16, accumulated", Accumulating(SGD))):
+        report["apart"][name] = distance(
+            trained(strategy, None, mixed=True), trained(strategy, devices, mixed=True)
+        )
     print(json.dumps(report))
 
 

@@ -21,7 +21,11 @@ tf.config.set_logical_device_configuration(CPU, [tf.config.LogicalDeviceConfigur
 from conftest import small_backbone, striped_dataset
 
 import hubcls
-from hubcls.training.devices import distribution
+from hubcls.training.devices import (
+    agree_on_statistics,
+    distribution,
+    synchronize_batch_norm,
+)
 
 # 45 training and 17 validation images: neither is a multiple of the batch, and the last
 # batch of the validation split is smaller than two replicas need.
@@ -51,6 +55,25 @@ CASES = {
     ),
     "batch_norm_trains": dict(
         strategy=hubcls.DefaultStrategy(learning_rate=1e-2, batch_norm="train")
+    ),
+    "accumulation": dict(
+        strategy=hubcls.CombinedStrategy(
+            learning_rate=1e-2,
+            optimizer_name="momentum",
+            scheduler={
+                "warmup": 0.2,
+                "linear_decay": {"start_point": 1.0, "end_learning_rate": 0.0},
+            },
+            regularization={"L2": 0.05},
+            clip={"GlobalNorm": 0.05},
+            batch_norm="frozen",
+        ),
+        gradient_accumulation=2,
+        ema=0.9,
+    ),
+    "batch_norm_of_each_device": dict(
+        strategy=hubcls.DefaultStrategy(learning_rate=1e-2, batch_norm="train"),
+        sync_batch_norm=False,
     ),
     "mixed_bfloat16": dict(
         strategy=hubcls.DefaultStrategy(learning_rate=1e-2), mixed_precision="mixed_bfloat16"
@@ -92,6 +115,31 @@ def dropout_masks():
     return [mask.numpy().tolist() for mask in strategy.experimental_local_results(step())]
 
 
+def moving_means(*, synchronized):
+    """BatchNorm's moving mean on each device, of batches of ones and of threes, then agreed."""
+    strategy = distribution(hubcls.RunConfig(distribution="mirrored"))
+    with strategy.scope():
+        layer = keras.layers.BatchNormalization(momentum=0.5)
+        model = keras.Sequential([keras.Input((1,)), layer])
+        if synchronized:
+            synchronize_batch_norm(model)
+
+    @tf.function
+    def step():
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        model(tf.ones((4, 1)) * (1 + 2 * tf.cast(replica, tf.float32)), training=True)
+
+    def copies():
+        return [
+            float(copy[0]) for copy in strategy.experimental_local_results(layer.moving_mean.value)
+        ]
+
+    strategy.run(step)
+    before = copies()
+    agree_on_statistics(model)
+    return before, copies()
+
+
 class ClipsEachDevice(hubcls.FinetuneStrategy):
     """A strategy of somebody's own, with an option that Keras applies to each device alone."""
 
@@ -120,6 +168,8 @@ def main(result, *cases):
             found[name] = {"difference": float(difference), "one": one, "two": two}
         found["refusal"] = refusal(f"{folder}/refused")
     found["dropout_masks"] = dropout_masks()
+    found["synchronized"] = moving_means(synchronized=True)
+    found["each_its_own"] = moving_means(synchronized=False)
     Path(result).write_text(json.dumps(found))
 
 

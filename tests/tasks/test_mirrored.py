@@ -38,9 +38,19 @@ def test_two_replicas_give_one_devices_weights(found, case):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["clip_l2_decay", "l2sp", "ulmfit", "ema_smoothing_weights"])
+@pytest.mark.parametrize(
+    "case", ["clip_l2_decay", "l2sp", "ulmfit", "ema_smoothing_weights", "accumulation"]
+)
 def test_two_replicas_give_one_devices_weights_with_every_rule(case, tmp_path):
     assert_same(compared(tmp_path, case)[case])
+
+
+@pytest.mark.slow
+def test_batch_norm_that_is_not_synchronised_sees_smaller_batches(tmp_path):
+    case = compared(tmp_path, "batch_norm_of_each_device")["batch_norm_of_each_device"]
+
+    assert case["two"]["replicas"] == 2
+    assert case["difference"] > 1e-3
 
 
 @pytest.mark.slow
@@ -54,6 +64,14 @@ def test_replicas_drop_different_features(found):
     first, second = found["dropout_masks"]
 
     assert first != second
+
+
+def test_synchronised_batch_norm_has_the_statistics_of_all_devices(found):
+    assert found["synchronized"] == [[1.0, 1.0], [1.0, 1.0]]
+
+
+def test_else_each_device_has_its_own_until_they_agree_on_the_mean(found):
+    assert found["each_its_own"] == [[0.5, 1.5], [1.0, 1.0]]
 
 
 def test_an_optimizer_that_fails_on_several_devices_is_refused(found):

@@ -36,7 +36,7 @@ def test_two_halves_of_a_batch_make_the_update_of_the_whole(make_task, tmp_path)
         np.testing.assert_allclose(one, other, atol=2e-5)
 
 
-def test_accumulation_on_several_devices_is_refused():
+def test_accumulation_of_another_optimizer_on_several_devices_is_refused():
     optimizer = keras.optimizers.SGD(gradient_accumulation_steps=2)
 
     with pytest.raises(ConfigError, match=r"RunConfig\(gradient_accumulation"):

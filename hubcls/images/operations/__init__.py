@@ -4,6 +4,7 @@ Each operation is a frozen dataclass that is called with images, targets and one
 image. `table.py` has their names and says what a call promises.
 """
 
+from hubcls.images.operations.alternatives import OneOf
 from hubcls.images.operations.erasing import Cutout, GridMask, HideAndSeek, RandomErasing
 from hubcls.images.operations.jittering import ColorJitter, Rotation
 from hubcls.images.operations.mixing import CutMix, Mixup
@@ -20,6 +21,7 @@ __all__ = [
     "GridMask",
     "HideAndSeek",
     "Mixup",
+    "OneOf",
     "Operation",
     "RandAugment",
     "RandomErasing",

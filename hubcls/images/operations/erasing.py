@@ -56,7 +56,7 @@ class Cutout:
 
 @dataclass(frozen=True)
 class RandomErasing:
-    """A random rectangle replaced by noise.
+    """A random rectangle replaced by noise, or by one colour.
 
     Zhong et al. 2020, arXiv:1708.04896, section 3.2 and algorithm 1: area and aspect ratio
     are uniform, each pixel's noise is uniform over 0–255. Ten rectangles are drawn and the
@@ -68,12 +68,14 @@ class RandomErasing:
         min_area: least share of the image's area, from 0 to 1.
         max_area: greatest share.
         min_aspect: least height-to-width ratio; the greatest is one over it.
+        fill: R, G, B, whole numbers 0–255; None is noise.
     """
 
     probability: float = 0.5
     min_area: float = 0.02
     max_area: float = 0.4
     min_aspect: float = 0.3
+    fill: Color | None = None
     mixes_targets: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
@@ -84,9 +86,11 @@ class RandomErasing:
         """
         refuse_outside(self, probability=(0.0, 1.0), max_area=(0.0, 1.0), min_aspect=(0.01, 1.0))
         refuse_outside(self, min_area=(0.0, self.max_area))
+        if self.fill is not None:
+            refuse_outside(self, fill=(0, 255))
 
     def __call__(self, images: tf.Tensor, targets: tf.Tensor, seeds: tf.Tensor) -> Batch:
-        """Some images with a rectangle of noise; targets stay."""
+        """Some images with a rectangle hidden; targets stay."""
         height, width = images.shape[1:3]
         draws = uniform(seeds, 3 + 2 * _ATTEMPTS)
         happens, place, tries = draws[:, 0], draws[:, 1:3], draws[:, 3:]
@@ -101,6 +105,8 @@ class RandomErasing:
         size = tf.where(is_erased[:, tf.newaxis], size, 0)
         begins, ends = tf.cast(corner, tf.int32), tf.cast(corner + size, tf.int32)
         is_hidden = box(begins, ends, height, width)
+        if self.fill is not None:
+            return painted(images, is_hidden, self.fill), targets
         noise = random_bytes(folded(seeds, 0), height * width * 3)
         noise = tf.cast(tf.reshape(noise, tf.shape(images)), images.dtype)
         return tf.where(is_hidden, noise, images), targets

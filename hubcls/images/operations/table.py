@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -25,6 +25,7 @@ OPERATIONS = Table(
         "grid_mask": "hubcls.images.operations.erasing:GridMask",
         "hide_and_seek": "hubcls.images.operations.erasing:HideAndSeek",
         "mixup": "hubcls.images.operations.mixing:Mixup",
+        "one_of": "hubcls.images.operations.alternatives:OneOf",
         "rand_augment": "hubcls.images.operations.policies:RandAugment",
         "random_erasing": "hubcls.images.operations.erasing:RandomErasing",
         "rotation": "hubcls.images.operations.jittering:Rotation",
@@ -83,6 +84,20 @@ def operation(values: str | Mapping[str, Any]) -> Operation:
     return made
 
 
+def looked_up(given: Sequence[Any]) -> tuple[tuple[Any, ...], list[str]]:
+    """The operations, those that are named looked up; and what is wrong with others."""
+    found, wrong = [], []
+    for each in given:
+        try:
+            found.append(operation(each) if isinstance(each, str | Mapping) else each)
+        except ConfigError as error:
+            wrong.append(str(error))
+            continue
+        if not hasattr(found[-1], "mixes_targets"):
+            wrong.append(f"operations must be operations such as Mixup() or names, not {each!r}")
+    return tuple(found), wrong
+
+
 def constructed(made: type[Any], arguments: Mapping[str, Any], kind: str) -> Any:
     """An instance from plain values; lists stand for tuples.
 
@@ -115,11 +130,16 @@ def plain_values(given: Operation) -> dict[str, Any]:
 
 
 def fields_of(instance: Any) -> dict[str, Any]:
-    """The fields of a dataclass, tuples as lists."""
+    """The fields of a dataclass, tuples as lists, operations as `plain_values`."""
     values = {field.name: getattr(instance, field.name) for field in dataclasses.fields(instance)}
     return {
-        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
+        name: [_plain(item) for item in value] if isinstance(value, tuple) else value
+        for name, value in values.items()
     }
+
+
+def _plain(item: Any) -> Any:
+    return plain_values(item) if hasattr(item, "mixes_targets") else item
 
 
 def refuse_outside(given: object, **ranges: tuple[float, float]) -> None:

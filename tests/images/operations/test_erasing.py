@@ -133,3 +133,13 @@ def test_impossible_holes_are_refused():
         HideAndSeek(patch_sizes=())
     with pytest.raises(ConfigError, match="min_period"):
         GridMask(min_period=2.0, max_period=1.0)
+
+
+def test_random_erasing_may_show_one_colour(photos, seeds_of):
+    images = tf.constant(photos)
+
+    changed, _ = RandomErasing(probability=1, fill=(1, 2, 3))(images, TARGETS[:6], seeds_of(6))
+
+    differs = np.any(changed.numpy() != photos, axis=-1)
+    assert differs.any()
+    assert np.all(changed.numpy()[differs] == [1, 2, 3])

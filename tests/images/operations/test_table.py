@@ -19,12 +19,13 @@ CHANGED = {
     "grid_mask": {"ratio": 0.5},
     "hide_and_seek": {"patch_sizes": [0, 8]},
     "mixup": {"alpha": 0.4},
+    "one_of": {"probabilities": [0.3, 0.6]},
     "rand_augment": {"magnitude": 5, "num_operations": 3},
     "random_erasing": {"probability": 1.0},
     "rotation": {"degrees": 30},
     "trivial_augment_wide": {},
 }
-MIXING = {"cutmix", "mixup"}
+MIXING = {"cutmix", "mixup", "one_of"}
 
 every_operation = pytest.mark.parametrize("name", OPERATIONS)
 

@@ -1,0 +1,149 @@
+"""A small network on 2,000 labelled Fashion-MNIST images: alone, and taught on 10,000 more.
+
+The teacher is `efficientnet_lite0_imagenet`, fine-tuned on the same 2,000 labels. Student
+and student alone are the same network with random weights and take the same number of
+steps, at the same rates; only what they learn from differs. The means over the seeds of
+the 10,000 test images go into docs/benchmarks.md.
+
+    python benchmarks/distillation.py --work /tmp/distillation
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+from pages import store, where_measured
+
+import hubcls
+from hubcls.datasets import Dataset, FashionMNIST, Split
+from hubcls.strategies import ScheduledStrategy
+
+LABELLED, UNLABELLED, BATCH = 2_000, 10_000, 64
+EPOCHS = 8  # over all images; as many steps over the labelled ones
+STUDENT, SIZE = "resnet20_cifar", 28
+
+
+def data() -> tuple[Dataset, Split]:
+    """Labelled images with validation and test; the others without their labels."""
+    whole = FashionMNIST()
+    pool = whole.with_train_examples(LABELLED + UNLABELLED).split("train")
+    order = np.random.default_rng(0).permutation(len(pool))
+    splits = {phase: whole.split(phase) for phase in ("val", "test")}
+    splits["train"] = pool.subset(np.sort(order[:LABELLED]))
+    others = pool.subset(np.sort(order[LABELLED:]))
+    hidden = replace(others, labels=np.full(len(others), -1, np.int64))
+    return Dataset(whole.info, splits), hidden
+
+
+def settings(folder: Path, images: int, seed: int) -> hubcls.RunConfig:
+    """The same steps and rates, however many images there are."""
+    steps = -(-(LABELLED + UNLABELLED) // BATCH) * EPOCHS
+    epochs = steps // -(-images // BATCH)
+    return hubcls.RunConfig(
+        num_epoch=epochs,
+        batch_size=BATCH,
+        checkpoint_dir=folder,
+        seed=seed,
+        eval_interval=steps // 4,
+        log_interval=steps // 4,
+        strategy=ScheduledStrategy(
+            0.1, "momentum", "one_cycle", nesterov=True, regularization={"L2": 5e-4}
+        ),
+    )
+
+
+def student() -> hubcls.Module:
+    """The small network, with random weights."""
+    return hubcls.Module(name=STUDENT, weights=None, input_size=SIZE)
+
+
+def alone(work: Path, seed: int, *, is_augmented: bool) -> float:
+    """Test accuracy of the student on the labelled images."""
+    dataset, _ = data()
+    augmentation = hubcls.Augmentation(min_area=0.8, min_aspect=0.9, max_aspect=1.1)
+    reader = hubcls.reader.ImageClassificationReader(
+        data_augmentation=is_augmented, augmentation=augmentation if is_augmented else None
+    )
+    task = hubcls.ImageClassifierTask(
+        module=student(),
+        dataset=dataset,
+        data_reader=reader,
+        config=settings(work / f"alone_{is_augmented}_{seed}", LABELLED, seed),
+    )
+    return accuracy(task)
+
+
+def taught(work: Path, seed: int) -> float:
+    """Test accuracy of the student after its teacher's answers to all images."""
+    dataset, others = data()
+    task = hubcls.DistillationTask(
+        teacher=work / "teacher",
+        student=student(),
+        dataset=dataset,
+        unlabelled=others,
+        loss=hubcls.DistillationLoss(temperature=2.0, label_weight=0.2),
+        data_reader=hubcls.reader.ImageClassificationReader(data_augmentation=False),
+        config=settings(work / f"taught_{seed}", LABELLED + UNLABELLED, seed),
+    )
+    return accuracy(task)
+
+
+def teacher(work: Path) -> float:
+    """Test accuracy of the teacher, by the default strategy; done before, it is loaded."""
+    task = hubcls.ImageClassifierTask(
+        module=hubcls.Module(name="efficientnet_lite0_imagenet"),
+        dataset=data()[0],
+        config=hubcls.RunConfig(num_epoch=2, checkpoint_dir=work / "teacher"),
+    )
+    return accuracy(task)
+
+
+def accuracy(task: hubcls.ImageClassifierTask) -> float:
+    """Of the run's best model on the test images."""
+    found: float = task.finetune_and_eval()["test"].scores["acc"]
+    keras.backend.clear_session()
+    return found
+
+
+def main() -> None:
+    """Train the teacher and all students, print and store the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    of_teacher = teacher(arguments.work)
+    variants: dict[str, Callable[[int], float]] = {
+        f"student alone, {LABELLED:,} labelled": lambda seed: alone(
+            arguments.work, seed, is_augmented=False
+        ),
+        f"student alone, {LABELLED:,} labelled, flips and crops": lambda seed: alone(
+            arguments.work, seed, is_augmented=True
+        ),
+        f"student taught, {LABELLED:,} labelled and {UNLABELLED:,} not": lambda seed: taught(
+            arguments.work, seed
+        ),
+    }
+    rows = [f"| teacher, {LABELLED:,} labelled | {of_teacher:.4f} | |"]
+    for name, measure in variants.items():
+        began = time.perf_counter()
+        found = [measure(seed) for seed in range(arguments.seeds)]
+        seconds = (time.perf_counter() - began) / arguments.seeds
+        spread = f" ± {statistics.stdev(found):.4f}" if arguments.seeds > 1 else ""
+        rows.append(f"| {name} | {statistics.mean(found):.4f}{spread} | {seconds:.0f} s |")
+        print(rows[-1], flush=True)
+    head = [f"| network | test accuracy, {arguments.seeds} seeds | a run |", "|---|---|---|"]
+    store("benchmarks.md", "distillation", "\n".join([where_measured(), "", *head, *rows]))
+
+
+if __name__ == "__main__":
+    main()
