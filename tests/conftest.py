@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from hubcls.datasets.finding import spec
+from hubcls.datasets.originals import write_lists
+
 
 def stripes(count: int, seed: int, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
     """Noisy 16×16 stripes; the direction is the class: across, down, diagonal."""
@@ -124,3 +127,64 @@ def network(tmp_path_factory):
     folder = tmp_path_factory.mktemp("network")
     keras.Model(image, features).save(folder / "network.keras")
     return folder
+
+
+@pytest.fixture
+def draw_miniature(tmp_path, monkeypatch):
+    """Draws a data set of the catalogue in its true layout, in a home of the test's own.
+
+    ILSVRC2012, which nobody fetches, lies beside that home.
+    """
+    monkeypatch.setenv("HUBCLS_HOME", str(tmp_path / "home"))
+
+    def draw(name):
+        if name == "imagenet":
+            _draw_imagenet(tmp_path / "ILSVRC2012")
+            return
+        row = spec(name)
+        for publisher, source in row.sources.items():
+            folder = tmp_path / "home" / "datasets" / name / publisher
+            base = folder / source.base
+            if source.layout == "lists":
+                _draw_lists(base, row, source)
+            elif source.layout == "class_folders":
+                for number in range(8 * row.num_classes):
+                    path = f"{row.class_names[number % row.num_classes]}/{number}.jpg"
+                    _draw(base / path, seed=number)
+                write_lists(row, source, folder)
+
+    return draw
+
+
+def _draw_lists(base, row, source):
+    """PaddleHub's or PaddleClas' files: an image or two of each class, and their lists."""
+    for phase, file in source.lists.items():
+        lines = []
+        for number in range(row.num_classes * (2 if phase == "train" else 1)):
+            path = f"jpg/{phase}_{number:05}.jpg"
+            _draw(base / path, seed=number)
+            label = number % row.num_classes
+            several = ",".join(str(int(one in (label, 0))) for one in range(row.num_classes))
+            is_several = row.name == "nus_wide_scene"
+            lines.append(f"{path}\t{several}" if is_several else f"{path} {label}")
+        (base / file).write_text("\n".join(lines) + "\n")
+    if source.label_file:
+        (base / source.label_file).write_text("\n".join(row.class_names) + "\n")
+
+
+def _draw_imagenet(folder):
+    """A train folder of three classes, and a flat val folder with PaddlePaddle's list."""
+    for synset in ("n01440764", "n02123045", "n03888257"):
+        for number in range(8):
+            _draw(folder / "train" / synset / f"{synset}_{number}.JPEG", seed=number)
+    lines = []
+    for number, label in enumerate((0, 281, 701, 0)):
+        _draw(folder / "val" / f"ILSVRC2012_val_{number:08}.JPEG", seed=number)
+        lines.append(f"val/ILSVRC2012_val_{number:08}.JPEG {label}\n")
+    (folder / "val_list.txt").write_text("".join(lines))
+
+
+def _draw(path, *, seed):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (40, 48, 3), np.uint8)
+    Image.fromarray(pixels).save(path, quality=60)

@@ -12,18 +12,26 @@ from hubcls.modules.module import Module
 
 
 @pytest.fixture(scope="session")
-def teacher(network, tmp_path_factory):
+def save_teacher(network):
+    """Saves a classifier of these classes, with random weights."""
+
+    def save(class_names, folder):
+        module = Module(directory=network)
+        return save_bundle(
+            folder,
+            build_classifier(module.backbone, num_outputs=len(class_names), seed=0),
+            problem=SingleLabel(tuple(class_names)),
+            preprocessing=module.preprocessing,
+            module_name=module.name,
+        )
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def teacher(save_teacher, tmp_path_factory):
     """The folder of a saved classifier that tells the classes of `photos` apart."""
-    module = Module(directory=network)
-    folder = tmp_path_factory.mktemp("teacher") / "best_model"
-    save_bundle(
-        folder,
-        build_classifier(module.backbone, num_outputs=2, seed=0),
-        problem=SingleLabel(("daisy", "roses")),
-        preprocessing=module.preprocessing,
-        module_name=module.name,
-    )
-    return folder
+    return save_teacher(("daisy", "roses"), tmp_path_factory.mktemp("teacher") / "best_model")
 
 
 # In the form of PaddleClas 2: every section that its trainer reads.

@@ -1,5 +1,6 @@
 """Every config of examples/configs is short, says how it is run, and builds its task."""
 
+import json
 import shlex
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hubcls.cli.main import main
 from hubcls.cli.parsing import build_parser
 from hubcls.config.building import read_config
 from hubcls.config.reading import override
+from hubcls.datasets.finding import spec
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((REPOSITORY / "examples" / "configs").glob("*.yaml"))
@@ -62,13 +64,29 @@ def test_a_config_builds_its_task(path, beside_photos, teacher):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_config_trains_an_epoch_on_a_few_photos(path, beside_photos, teacher, tmp_path):
-    small = [f"run.checkpoint_dir={tmp_path / 'run'}", "run.num_epoch=1", "run.batch_size=4"]
+def test_a_configs_command_runs_on_a_miniature_of_its_data(
+    path, beside_photos, draw_miniature, save_teacher, tmp_path
+):
+    first_line = path.read_text(encoding="utf-8").splitlines()[0]
+    command = shlex.split(first_line.removeprefix("# hubcls "))
+    name = read_config(path).calls["dataset"].name
+    if name == "fashion_mnist" and not Path("/usr/share/datasets/fashion-mnist").is_dir():
+        pytest.skip("needs Debian's package dataset-fashion-mnist")
+    if name == "imagenet":
+        draw_miniature(name)
+        assert main(["datasets", "prepare", "imagenet", "--from", "ILSVRC2012"]) == 0
+    elif name not in ("digits", "fashion_mnist", "photos"):
+        draw_miniature(name)
+    small = ["--weights", "none", "--input-size", "64", "--batch-size", "4", "--max-seconds", "1"]
+    if "DistillationTask" in path.read_text(encoding="utf-8"):
+        save_teacher(spec(name).class_names, tmp_path / "teacher")
+        small += ["-o", "task.teacher=teacher"]
 
-    task = read_config(path, map(override, [*without_files(path, teacher), *small])).build_task()
-    results = task.finetune_and_eval()
+    command = [str(path) if word.endswith(path.name) else word for word in command]
+    command = ["photos" if word == "path/to/photos" else word for word in command]
+    assert main([*command, *small, "--checkpoint-dir", "run"]) == 0
 
-    assert set(results["val"].scores) == set(task.metrics)
+    assert set(json.loads((tmp_path / "run" / "report.json").read_text())["evaluations"]) >= {"val"}
     assert (tmp_path / "run" / "best_model").is_dir()
 
 

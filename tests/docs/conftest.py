@@ -8,14 +8,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from hubcls.cli.configs import config_of
 from hubcls.cli.main import main
 from hubcls.cli.parsing import build_parser
-from hubcls.datasets.finding import spec
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -80,13 +77,12 @@ def command_of():
 
 
 @pytest.fixture
-def reader(tmp_path, monkeypatch):
+def reader(tmp_path, monkeypatch, draw_miniature):
     """Types blocks in a folder that has the examples, and miniatures of what is fetched."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HUBCLS_HOME", str(tmp_path / "home"))
     (tmp_path / "examples").symlink_to(REPOSITORY / "examples")
-    draw_data_sets(tmp_path / "home" / "datasets")
-    draw_imagenet(tmp_path / "ILSVRC2012")
+    for name in ("cifar100", "flowers102", "imagenet", "nus_wide_scene"):
+        draw_miniature(name)
     return ReaderOfAPage(tmp_path, monkeypatch)
 
 
@@ -122,39 +118,3 @@ def made_small(command):
         return command.arguments
     weights = config_of(build_parser().parse_args(command.arguments)).module.spec.weights
     return [*command.arguments, *SMALL, *(() if weights.package else IN_PLACE_OF_FETCHED)]
-
-
-def draw_data_sets(home):
-    """CIFAR-100, Flowers102 and NUS-WIDE-SCENE in PaddleClas' layouts, an image or two a class."""
-    for name in ("cifar100", "flowers102", "nus_wide_scene"):
-        row = spec(name)
-        source = row.sources["paddleclas"]
-        base = home / name / "paddleclas" / source.base
-        for phase, file in source.lists.items():
-            lines = []
-            for number in range(row.num_classes * (2 if phase == "train" else 1)):
-                path = f"jpg/{phase}_{number:05}.jpg"
-                draw(base / path, seed=number)
-                label = number % row.num_classes
-                several = ",".join(str(int(one in (label, 0))) for one in range(row.num_classes))
-                is_several = name == "nus_wide_scene"
-                lines.append(f"{path}\t{several}" if is_several else f"{path} {label}")
-            (base / file).write_text("\n".join(lines) + "\n")
-
-
-def draw_imagenet(folder):
-    """A train folder of three classes, and a flat val folder with PaddlePaddle's list."""
-    for synset in ("n01440764", "n02123045", "n03888257"):
-        for number in range(8):
-            draw(folder / "train" / synset / f"{synset}_{number}.JPEG", seed=number)
-    lines = []
-    for number, label in enumerate((0, 281, 701, 0)):
-        draw(folder / "val" / f"ILSVRC2012_val_{number:08}.JPEG", seed=number)
-        lines.append(f"val/ILSVRC2012_val_{number:08}.JPEG {label}\n")
-    (folder / "val_list.txt").write_text("".join(lines))
-
-
-def draw(path, *, seed):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 256, (40, 48, 3), np.uint8)
-    Image.fromarray(pixels).save(path, quality=60)
