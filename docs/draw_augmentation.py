@@ -19,7 +19,7 @@ SHEETS = {
         "auto_augment", "rand_augment", "trivial_augment_wide", "augmix", "color_jitter", "rotation"
     ),
     "mixing": (
-        "mixup", "cutmix", "cutout", "random_erasing", "hide_and_seek", "grid_mask"
+        "mixup", "cutmix", "one_of", "cutout", "random_erasing", "hide_and_seek", "grid_mask"
     ),
 }  # fmt: skip
 SEED = 12
