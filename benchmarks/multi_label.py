@@ -24,7 +24,7 @@ from hubcls.datasets import Dataset, FashionMNIST, Split
 from hubcls.datasets.base import DatasetInfo, LabelKeeping
 
 PAIRS = {"train": 2_000, "val": 500, "test": 2_000}
-METRICS = ("map", "micro_f1", "exact_match", "hamming_loss")
+METRICS = ("map", "micro_f1", "f1", "exact_match", "hamming_loss")
 LOSSES = ("cross_entropy", "focal", "asymmetric")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import random
+from collections.abc import Iterator
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
@@ -19,3 +22,17 @@ def derived_seed(seed: int, *purpose: str | int) -> int:
     text = ":".join(str(part) for part in (seed, *purpose))
     digest = hashlib.sha256(text.encode("utf-8")).digest()
     return int.from_bytes(digest[:4], "little") & 0x7FFFFFFF
+
+
+@contextlib.contextmanager
+def initializers_seeded(seed: int) -> Iterator[None]:
+    """Within it, Keras draws the seeds of random weights and layers anew from `seed`.
+
+    Keras asks Python's own generator for them, whose state is put back at the end.
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)

@@ -35,7 +35,9 @@ def run(arguments: argparse.Namespace) -> None:
     dataset = config.open_dataset()
     reader = config.reader(dataset)
     usual = reader.augmentation(dataset.info) or Augmentation(False, min_area=1.0)
-    chosen: Any = getattr(arguments, "operations", usual.operations or OPERATIONS)
+    has_config = hasattr(arguments, "config") or hasattr(arguments, "override")
+    chosen: Any = usual.operations if has_config else OPERATIONS
+    chosen = getattr(arguments, "operations", chosen)
     sheet = augmentation_sheet(
         dataset.split("train"),
         reader.preprocessing(config.module.preprocessing, dataset.info),

@@ -20,3 +20,6 @@ def run(arguments: argparse.Namespace) -> None:
         print(text, end="")
     missing = "".join(f"\n  {line}" for line in conversion.not_mapped)
     print(f"not mapped: {len(conversion.not_mapped)}{missing}", file=sys.stderr)
+    if conversion.problems:
+        refused = "".join(f"\n  {line}" for line in conversion.problems)
+        print(f"hubcls train refuses it:{refused}", file=sys.stderr)

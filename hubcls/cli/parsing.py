@@ -164,7 +164,7 @@ def _add_devices(parser: argparse.ArgumentParser) -> None:
     devices.add_argument(
         "--sync-batch-norm",
         action=argparse.BooleanOptionalAction,
-        help="over all devices (default: on)",
+        help="BatchNorm that trains takes its statistics over all devices (default: on)",
     )
     devices.add_argument(
         "--loss-scale", type=_loss_scale, metavar="NUMBER", help="of float16; default: dynamic"
@@ -310,7 +310,7 @@ def _add_augment(verbs: Any) -> None:
         "--operations",
         nargs="+",
         metavar="NAME",
-        help="such as rand_augment mixup; default: the config's, or else all",
+        help="such as rand_augment mixup; default: the config's; all without one",
     )
     parser.add_argument("--input-size", type=int, metavar="PIXELS", help="default: the module's")
     parser.add_argument("--num-images", type=int, metavar="N", help="rows; default: 6")

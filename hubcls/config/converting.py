@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -88,7 +88,7 @@ def converted(path: Path) -> Conversion:
     targets = dict(_BEFORE)
     not_mapped: list[str] = []
     not_needed: dict[str, str] = {}
-    parts = [read(tree) for read, _ in _PARTS]
+    parts = [_read(read, below, tree) for read, below in _PARTS]
     for part in parts:
         targets.update(part.targets)
         not_needed.update(part.not_needed)
@@ -103,6 +103,15 @@ def converted(path: Path) -> Conversion:
             targets.update(found)
     values = _nested(targets)
     return Conversion(values, tuple(not_mapped), not_needed, _problems(values))
+
+
+def _read(read: Callable[[Mapping[str, Any]], Part], below: Iterable[str], tree: Any) -> Part:
+    """A part; all that stands below its keys is left over where the values are of wrong types."""
+    try:
+        return read(tree)
+    except (AttributeError, TypeError, ValueError, ZeroDivisionError):
+        keys = tuple(f"{prefix}." for prefix in below)
+        return Part({}, {k: v for k, v in leaves_of(tree).items() if f"{k}.".startswith(keys)}, {})
 
 
 def _tree(path: Path) -> Mapping[str, Any]:

@@ -42,7 +42,7 @@ def numbered(operations: list[Any]) -> list[tuple[str, Any]]:
     """Name and options of each operation of a list; a name's second time is "name#2"."""
     found: list[tuple[str, Any]] = []
     times: dict[str, int] = {}
-    for item in operations:
+    for item in filter(_is_operation, operations):
         for name, options in ({item: None} if isinstance(item, str) else item).items():
             times[name] = times.get(name, 0) + 1
             found.append((name if times[name] == 1 else f"{name}#{times[name]}", options))

@@ -137,6 +137,16 @@ class Module:
         return dict(self._arguments)
 
     @property
+    def is_random(self) -> bool:
+        """Whether weights or rates of its backbone are drawn by chance when it is built."""
+        return self._arguments["weights"] is None or self.stochastic_depth > 0
+
+    @property
+    def is_built(self) -> bool:
+        """Whether its backbone exists already."""
+        return "_built" in self.__dict__
+
+    @property
     def name(self) -> str:
         """The module's name in the catalogue, or the folder or handle that it came from."""
         return self.spec.name
@@ -451,7 +461,7 @@ def _check_weights(spec: ModuleSpec, weights: str | Path | None) -> None:
 
 
 def _check_rate(rate: float) -> None:
-    if not 0 <= rate < 1:
+    if not isinstance(rate, int | float) or not 0 <= rate < 1:
         raise ConfigError(f"stochastic_depth must be in [0, 1), not {rate!r}")
 
 

@@ -24,6 +24,7 @@ from hubcls.logs import logger, show_logs
 from hubcls.modules.module import Module
 from hubcls.pipeline.reader import ImageClassificationReader
 from hubcls.progress import progress as progress_bar
+from hubcls.seeding import initializers_seeded
 from hubcls.tasks.assembling import Assembly, assemble
 from hubcls.tasks.describing import config_values, finished_line, identity, run_line
 from hubcls.tasks.hooked import HookedTask
@@ -97,8 +98,8 @@ class ImageClassifierTask(HookedTask):
         if not self.config.use_cuda:
             # Before the module's backbone is built on one.
             hide_gpus()
-        keras.utils.set_random_seed(self.config.seed)  # for a module of random weights
-        self.ingredients = gathered(module, dataset, feature, data_reader, num_classes)
+        with initializers_seeded(self.config.seed):
+            self.ingredients = gathered(module, dataset, feature, data_reader, num_classes)
         check_kind(self.ingredients, is_multi_label=self._is_multi_label)
         self.metrics = metric_names(metrics_choices, self.ingredients.problem)
         self.phase = "train"

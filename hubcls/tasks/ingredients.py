@@ -130,6 +130,7 @@ def gathered(
         raise ConfigError(
             "ImageClassifierTask needs either module=... or PaddleHub's feature=..., not both"
         )
+    was_drawn = module is not None and module.is_random and module.is_built
     if module is not None:
         found = from_module(module, dataset, reader, num_classes)
     else:
@@ -141,6 +142,8 @@ def gathered(
     }
     if module is not None and found.is_frozen:
         sections["module"] = "a script froze its backbone"
+    if was_drawn:
+        sections["module"] = "its random weights were drawn before the task was made"
     return replace(found, sections=sections)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -50,10 +52,18 @@ class Lesson:
         nothing = np.full(len(self.unlabelled), -1, np.int64)
         return labelled.joined(replace(self.unlabelled, labels=nothing))
 
+    @functools.cached_property
+    def _teacher_hash(self) -> str:
+        digest = hashlib.sha256(repr(self.preprocessing).encode())
+        for weight in self.teacher.get_weights():
+            digest.update(np.ascontiguousarray(weight).data)
+        return digest.hexdigest()
+
     def as_dict(self) -> dict[str, Any]:
-        """What config.yaml says of it, as plain types."""
+        """What makes it this lesson, as plain types."""
         return {
             "teacher": self.teacher_name,
+            "teacher_sha256": self._teacher_hash,
             **asdict(self.loss),
             "unlabelled": 0 if self.unlabelled is None else len(self.unlabelled),
         }

@@ -49,6 +49,14 @@ def test_a_config_says_what_is_drawn(draw, tmp_path):
     assert path.read_bytes() == same.read_bytes()
 
 
+def test_a_config_without_operations_shows_none(draw, tmp_path):
+    (tmp_path / "x.yaml").write_text("pipeline: {data_augmentation: false}\n")
+
+    _, path, _ = draw("-c", str(tmp_path / "x.yaml"), "--num-images", "1")
+
+    assert Image.open(path).width == 6 + 134
+
+
 def test_the_seed_decides_what_is_drawn(draw):
     sheets = [
         draw("--operations", "cutout", "--seed", seed, out=f"{number}.png")[1].read_bytes()

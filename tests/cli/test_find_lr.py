@@ -38,6 +38,7 @@ def test_a_rate_is_suggested_and_drawn(tmp_path, capsys):
     assert Image.open(tmp_path / "rates.png").format == "PNG"
 
 
+@pytest.mark.slow
 def test_a_table_with_several_labels_is_learned_and_predicted(several, tmp_path, capsys):
     folder = tmp_path / "ckpt"
     train = ["train", "--dataset", str(several), "--input-size", "32", "--no-augmentation"]

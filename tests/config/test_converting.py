@@ -101,6 +101,8 @@ def test_a_value_that_means_nothing_here_is_listed(convert, old, new, line):
         ("values: [0.1, 0.01, 0.001]", "values: [0, a]"),
         ("cls_label_path: ./photos/train_list.txt", "cls_label_path: [1, 2]"),
         ("image_shape: [3, 192, 256]", "image_shape: wide"),
+        ("name: ResNet50", "name: PPLCNet\n  scale: big"),
+        ("transform_ops:", "transform_ops:\n        -"),
     ],
 )
 def test_values_of_a_wrong_type_are_listed_not_raised(convert, old, new):

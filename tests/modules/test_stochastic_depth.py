@@ -82,7 +82,7 @@ def test_a_network_that_others_build_is_refused():
         _ = module.backbone
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1, 1.5])
+@pytest.mark.parametrize("rate", [-0.1, 1, 1.5, "0.1"])
 def test_a_rate_that_is_no_share_is_refused(rate):
     with pytest.raises(ConfigError, match=r"must be in \[0, 1\)"):
         residual(stochastic_depth=rate)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# What its tests share is made once, by one worker.
+pytestmark = pytest.mark.xdist_group("two_devices")
+
 SCRIPT = Path(__file__).with_name("two_devices.py")
 REPOSITORY = SCRIPT.parents[2]
 

@@ -1,6 +1,7 @@
 """A student learns from a saved teacher: cached or asked, with labels and without."""
 
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -13,6 +14,9 @@ from hubcls.errors import CheckpointError, ConfigError, DataError
 from hubcls.export.bundle import Bundle
 from hubcls.images.augmenting import Augmentation
 from hubcls.strategies import ScheduledStrategy
+
+# What its tests share is made once, by one worker.
+pytestmark = pytest.mark.xdist_group("distillation")
 
 MODULE = "efficientnet_lite0_imagenet"
 
@@ -144,6 +148,23 @@ def test_the_state_says_what_was_learned_from(make_student):
 
     assert lesson["unlabelled"] == 48
     assert json.dumps(lesson)
+
+
+def test_another_teacher_of_the_same_network_is_another_lesson(teacher, make_student):
+    bundle = hubcls.load(teacher).bundle
+    one, same, other = (
+        make_student(master=master).ingredients.lesson.as_dict()
+        for master in (teacher, bundle, changed(bundle))
+    )
+
+    assert one == same
+    assert {key for key in one if one[key] != other[key]} == {"teacher_sha256"}
+
+
+def changed(bundle):
+    network = keras.models.clone_model(bundle.model)
+    network.set_weights([weight + 0.01 for weight in bundle.model.get_weights()])
+    return replace(bundle, model=network)
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """The two ways to ask for a task: a module, or PaddleHub's tensors and reader."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -153,13 +155,29 @@ def test_the_tasks_own_copy_trains_and_the_module_stays_as_it_was(module, datase
 
 
 def test_random_weights_of_a_module_are_those_of_the_runs_seed(dataset, tmp_path):
-    def start(seed):
-        task = hubcls.ImageClassifierTask(
-            module=hubcls.Module(name="resnet20_cifar", weights=None, input_size=16),
+    def start(seed, module=None):
+        return hubcls.ImageClassifierTask(
+            module=module or hubcls.Module(name="resnet20_cifar", weights=None, input_size=16),
             dataset=dataset,
             config=config(tmp_path, seed=seed),
         )
+
+    def kernel(task):
         return np.asarray(task.classifier.get_layer("layer3.2.conv2").kernel)
 
-    np.testing.assert_array_equal(start(3), start(3))
-    assert np.abs(start(3) - start(4)).max() > 0
+    first = start(3)
+    np.testing.assert_array_equal(kernel(first), kernel(start(3)))
+    assert np.abs(kernel(first) - kernel(start(4))).max() > 0
+    built = hubcls.Module(name="resnet20_cifar", weights=None, input_size=16)
+    assert built.backbone.layers
+    assert "drawn before" in start(3, built).ingredients.sections["module"]
+
+
+def test_making_a_task_leaves_the_callers_chance_alone(module, dataset, tmp_path):
+    random.seed(5)
+    expected = random.random()
+    random.seed(5)
+
+    hubcls.ImageClassifierTask(module=module, dataset=dataset, config=config(tmp_path))
+
+    assert random.random() == expected

@@ -7,6 +7,9 @@ import pytest
 
 from hubcls.errors import ConfigError
 
+# What its tests share is made once, by one worker.
+pytestmark = pytest.mark.xdist_group("mirrored")
+
 SCRIPT = Path(__file__).with_name("mirrored_run.py")
 
 

@@ -10,6 +10,9 @@ import hubcls
 from hubcls.datasets.base import Dataset, DatasetInfo, LabelKeeping, Split
 from hubcls.errors import ConfigError
 
+# What its tests share is made once, by one worker.
+pytestmark = pytest.mark.xdist_group("multi_label")
+
 FEW = (0, 1, 4, 7)
 
 

@@ -11,6 +11,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import hubcls
 from hubcls.errors import ConfigError, TrainingError, UnknownNameError
 
+# What its tests share is made once, by one worker.
+pytestmark = pytest.mark.xdist_group("run")
+
 STRIPES = {"strategy": hubcls.AutoFinetuneStrategy(learning_rate=3e-3), "num_epoch": 3}
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -40,11 +42,14 @@ class OneOf:
         if wrong:
             raise ConfigError("OneOf is wrong:\n  " + "\n  ".join(wrong))
         refuse_outside(self, probabilities=(0.0, 1.0))
+        given: Any = self.probabilities
+        probabilities = tuple(given) if isinstance(given, Sequence) else (given,)
+        object.__setattr__(self, "probabilities", probabilities)
         # Ten times 0.1 is a little less, three times 0.4 never.
-        if len(self.probabilities) != len(operations) or sum(self.probabilities) > 1 + 1e-6:
+        if len(probabilities) != len(operations) or sum(probabilities) > 1 + 1e-6:
             raise ConfigError(
                 f"OneOf needs one probability for each of its {len(operations)} operations, of "
-                f"sum 1 at most, not {list(self.probabilities)}"
+                f"sum 1 at most, not {list(probabilities)}"
             )
 
     @property

@@ -86,6 +86,8 @@ def operation(values: str | Mapping[str, Any]) -> Operation:
 
 def looked_up(given: Sequence[Any]) -> tuple[tuple[Any, ...], list[str]]:
     """The operations, those that are named looked up; and what is wrong with others."""
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        return (), [f"operations must be a list, not {given!r}"]
     found, wrong = [], []
     for each in given:
         try:
@@ -156,9 +158,11 @@ def refuse_outside(given: object, **ranges: tuple[float, float]) -> None:
     wrong = []
     for name, (least, greatest) in ranges.items():
         value = getattr(given, name)
-        numbers = value if isinstance(value, tuple) else (value,)
+        numbers = value if isinstance(value, tuple | list) else (value,)
         kinds = int if isinstance(least, int) else (int, float)
-        if not numbers or not all(
+        if name == "fill" and len(numbers) != len("RGB"):
+            wrong.append(f"fill must be three numbers, red, green and blue, not {value!r}")
+        elif not numbers or not all(
             isinstance(number, kinds)
             and not isinstance(number, bool)
             and least <= number <= greatest

@@ -56,6 +56,8 @@ def test_plain_values_stand_for_its_operations():
         (("mixup", "cutmix"), (0.7, 0.5), "of sum 1 at most"),
         (("mixup", "cutmx"), (0.5, 0.5), "Nearest names: cutmix"),
         (("mixup",), (-0.5,), "probabilities must be a number from 0"),
+        (("mixup", "cutmix"), 0.5, "one probability for each"),
+        ("mixup", (1.0,), "operations must be a list, not 'mixup'"),
     ],
 )
 def test_what_does_not_fit_is_refused(operations, probabilities, message):

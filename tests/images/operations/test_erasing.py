@@ -129,6 +129,8 @@ def test_impossible_holes_are_refused():
         Cutout(size=-1, fill=(0, 0, 300))
     with pytest.raises(ConfigError, match=r"min_area must be a number from 0\.0 to 0\.1, not 0\.2"):
         RandomErasing(min_area=0.2, max_area=0.1)
+    with pytest.raises(ConfigError, match="fill must be three numbers"):
+        RandomErasing(fill=(1, 2))
     with pytest.raises(ConfigError, match="patch_sizes must be a whole number"):
         HideAndSeek(patch_sizes=())
     with pytest.raises(ConfigError, match="min_period"):
