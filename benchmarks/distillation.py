@@ -3,8 +3,7 @@
 The teacher is `efficientnet_lite0_imagenet`, fine-tuned on the same 2,000 labels. Student
 and student alone are the same network with random weights and take about as many steps,
 at the same rates, without augmentation; only what they learn from differs. The means over
-the seeds of
-the 10,000 test images go into docs/benchmarks.md.
+the seeds of the accuracy on the 10,000 test images go into docs/benchmarks.md.
 
     python benchmarks/distillation.py --work /tmp/distillation
 """
