@@ -183,10 +183,12 @@ class AsymmetricLoss(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The loss of each image [B], of targets and logits [B, C]."""
         targets = keras.ops.cast(y_true, y_pred.dtype)
-        present = keras.ops.sigmoid(y_pred)
-        lowered = keras.ops.maximum(present - self.margin, 0.0)
-        of_present = (1 - present) ** self.gamma_present * keras.ops.log_sigmoid(y_pred)
-        of_absent = lowered**self.gamma_absent * keras.ops.log1p(-lowered)
+        # Powers by their logarithms: that of 0 to the 0 has a gradient that is not finite.
+        log_absent = keras.ops.log_sigmoid(-y_pred)
+        of_present = keras.ops.exp(self.gamma_present * log_absent) * keras.ops.log_sigmoid(y_pred)
+        lowered = keras.ops.clip(keras.ops.sigmoid(y_pred) - self.margin, 1e-6, 1 - 1e-6)
+        weight = keras.ops.exp(self.gamma_absent * keras.ops.log(lowered))
+        of_absent = weight * keras.ops.log1p(-lowered)
         return -keras.ops.mean(targets * of_present + (1 - targets) * of_absent, axis=-1)
 
     def get_config(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import sklearn.metrics
+import tensorflow as tf
 
 from hubcls.classification import (
     MultiLabel,
@@ -61,6 +62,28 @@ def test_the_asymmetric_loss_without_its_parts_is_cross_entropy():
     assert float(loss(targets, logits)) == pytest.approx(
         PROBLEM.cross_entropy(LOGITS, LABELS), rel=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("problem", "name"),
+    [
+        (PROBLEM, "asymmetric"),
+        (PROBLEM, "cross_entropy"),
+        (PROBLEM, "focal"),
+        (SingleLabel(PROBLEM.class_names), "cross_entropy"),
+        (SingleLabel(PROBLEM.class_names), "focal"),
+    ],
+)
+def test_losses_and_their_gradients_are_finite_however_sure_a_network_is(problem, name):
+    logits = tf.constant([[90.0, -90.0, 0.0], [-90.0, 90.0, 90.0]])
+    targets = tf.constant([[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = problem.loss(name)(targets, logits)
+
+    assert np.isfinite(float(loss))
+    assert np.isfinite(tape.gradient(loss, logits).numpy()).all()
 
 
 def test_the_focal_loss_is_the_papers():
