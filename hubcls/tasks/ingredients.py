@@ -143,7 +143,7 @@ def gathered(
     if module is not None and found.is_frozen:
         sections["module"] = "a script froze its backbone"
     if was_drawn:
-        sections["module"] = "its random weights were drawn before the task was made"
+        sections["module"] = "what is random in its backbone was drawn before the task was made"
     return replace(found, sections=sections)
 
 

@@ -27,21 +27,21 @@ from hubcls.training.devices import (
     synchronize_batch_norm,
 )
 
+CLIPPED_AND_DECAYED = dict(
+    learning_rate=1e-2,
+    scheduler={
+        "warmup": 0.2,
+        "linear_decay": {"start_point": 1.0, "end_learning_rate": 0.0},
+    },
+    regularization={"L2": 0.05},
+    clip={"GlobalNorm": 0.05},
+)
 # 45 training and 17 validation images: neither is a multiple of the batch, and the last
 # batch of the validation split is smaller than two replicas need.
 CASES = {
     "auto": dict(strategy=hubcls.AutoFinetuneStrategy(learning_rate=1e-2)),
     "clip_l2_decay": dict(
-        strategy=hubcls.CombinedStrategy(
-            learning_rate=1e-2,
-            optimizer_name="sgd",
-            scheduler={
-                "warmup": 0.2,
-                "linear_decay": {"start_point": 1.0, "end_learning_rate": 0.0},
-            },
-            regularization={"L2": 0.05},
-            clip={"GlobalNorm": 0.05},
-        )
+        strategy=hubcls.CombinedStrategy(optimizer_name="sgd", **CLIPPED_AND_DECAYED)
     ),
     "l2sp": dict(
         strategy=hubcls.L2SPFinetuneStrategy(learning_rate=1e-2, regularization_coeff=0.1)
@@ -58,14 +58,8 @@ CASES = {
     ),
     "accumulation": dict(
         strategy=hubcls.CombinedStrategy(
-            learning_rate=1e-2,
             optimizer_name="momentum",
-            scheduler={
-                "warmup": 0.2,
-                "linear_decay": {"start_point": 1.0, "end_learning_rate": 0.0},
-            },
-            regularization={"L2": 0.05},
-            clip={"GlobalNorm": 0.05},
+            **CLIPPED_AND_DECAYED,
             batch_norm="frozen",
         ),
         gradient_accumulation=2,

@@ -170,7 +170,7 @@ def test_random_weights_of_a_module_are_those_of_the_runs_seed(dataset, tmp_path
     assert np.abs(kernel(first) - kernel(start(4))).max() > 0
     built = hubcls.Module(name="resnet20_cifar", weights=None, input_size=16)
     assert built.backbone.layers
-    assert "drawn before" in start(3, built).ingredients.sections["module"]
+    assert "was drawn before" in start(3, built).ingredients.sections["module"]
 
 
 def test_making_a_task_leaves_the_callers_chance_alone(module, dataset, tmp_path):
