@@ -149,8 +149,9 @@ def draw_miniature(tmp_path, monkeypatch):
                 _draw_lists(base, row, source)
             elif source.layout == "class_folders":
                 for number in range(8 * row.num_classes):
-                    path = f"{row.class_names[number % row.num_classes]}/{number}.jpg"
-                    _draw(base / path, seed=number)
+                    name_of_class = row.class_names[number % row.num_classes]
+                    class_folder = source.folders.get(name_of_class, name_of_class)
+                    _draw(base / class_folder / f"{number}.jpg", seed=number)
                 write_lists(row, source, folder)
 
     return draw
