@@ -90,6 +90,13 @@ def striped_task(
     )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(tmp_path_factory):
+    """The user's cache neither helps the tests nor is filled by them."""
+    if "HUBCLS_HOME" not in os.environ:
+        os.environ["HUBCLS_HOME"] = str(tmp_path_factory.mktemp("hubcls_home"))
+
+
 @pytest.fixture(scope="session")
 def task_in():
     """The function `striped_task`."""

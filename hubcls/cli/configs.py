@@ -16,6 +16,7 @@ RUN_FLAGS = (
     "batch_size",
     "checkpoint_dir",
     "class_weights",
+    "cached_views",
     "distribution",
     "early_stopping",
     "ema",

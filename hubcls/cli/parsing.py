@@ -127,6 +127,12 @@ def _add_strategy(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--label-smoothing", type=float, metavar="SHARE")
     how.add_argument("--freeze", nargs="+", metavar="GROUP", help="e.g. stem stage2")
     how.add_argument(
+        "--cached-views",
+        type=lambda text: text if text == "auto" else int(text),
+        metavar="N",
+        help="views of each image that frozen layers compute once; 0: none (default: auto)",
+    )
+    how.add_argument(
         "--gradient-accumulation", type=int, metavar="N", help="batches for one update"
     )
     how.add_argument("--class-weights", choices=("balanced",))

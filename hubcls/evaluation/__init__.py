@@ -2,10 +2,10 @@
 
 from hubcls.evaluation.evaluating import Evaluation, evaluate
 from hubcls.evaluation.history import write_history
-from hubcls.evaluation.outputs import compute_outputs
 from hubcls.evaluation.predicting import Images, listed_images, predict
 from hubcls.evaluation.report import Report, environment, write_report
 from hubcls.evaluation.visualization import Visualization
+from hubcls.inference.outputs import compute_outputs
 
 __all__ = [
     "Evaluation",

@@ -16,8 +16,8 @@ from hubcls.classification.metrics import compute, confusion, find_metric, per_c
 from hubcls.classification.problem import Problem
 from hubcls.datasets.base import Split
 from hubcls.errors import ConfigError
-from hubcls.evaluation.outputs import batch_size_for, compute_outputs
-from hubcls.pipeline.building import evaluation_batches
+from hubcls.features.passing import logits_of
+from hubcls.inference.outputs import batch_size_for
 from hubcls.preprocessing import Preprocessing
 
 
@@ -96,8 +96,7 @@ def evaluate(
         raise ConfigError(f"the {phase} split has no examples to judge")
     start = time.perf_counter()
     size = batch_size_for(model, min(batch_size, len(split)))
-    batches = evaluation_batches(split, preprocessing, batch_size=size)
-    logits = compute_outputs(model, batches, len(split), title=f"evaluating {phase}")
+    logits = logits_of(model, split, preprocessing, batch_size=size, title=f"evaluating {phase}")
     seconds = time.perf_counter() - start
     return Evaluation(
         phase=phase,

@@ -16,7 +16,7 @@ from hubcls.classification.predictions import Prediction, decode
 from hubcls.classification.problem import Problem
 from hubcls.datasets.folder import images_under
 from hubcls.errors import DataError
-from hubcls.evaluation.outputs import batch_size_for, compute_outputs, streamed_outputs
+from hubcls.inference.outputs import batch_size_for, compute_outputs, streamed_outputs
 from hubcls.pipeline.building import image_batches
 from hubcls.preprocessing import Preprocessing
 

@@ -19,7 +19,14 @@ from hubcls.errors import ConfigError, DataError, UnreadableImagesError
 from hubcls.images.augmenting import Augmentation, operated
 from hubcls.images.decoding import ImageFile, RGBArray, inspect, to_rgb_array
 from hubcls.images.operations.table import Operation
-from hubcls.pipeline.sources import FileSource, ImageSource, MixedSource, on_host, source_of
+from hubcls.pipeline.sources import (
+    FeatureSource,
+    FileSource,
+    ImageSource,
+    MixedSource,
+    on_host,
+    source_of,
+)
 from hubcls.preprocessing import Preprocessing
 from hubcls.seeding import derived_seed
 
@@ -53,6 +60,7 @@ class TrainingStream:
         seed: of the order and the augmentation.
         taught: a teacher's logits for each image, float32 [N, num_classes], which then
             stand behind its target. An image whose label is -1 has a target of zeros.
+        features: shown in the place of the images, a view of each drawn anew every epoch.
     """
 
     split: Split
@@ -62,6 +70,7 @@ class TrainingStream:
     augmentation: Augmentation | None
     seed: int
     taught: npt.NDArray[np.float32] | None = None
+    features: FeatureSource | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no epoch can be made of.
@@ -111,28 +120,50 @@ class TrainingStream:
             )
         first, last = (step * self.batch_size for step in (start_step, start_step + num_steps))
         places = tf.data.Dataset.range(first, last)
+        if self.features is not None:
+            drawn = _mapped(places, self._drawn).batch(self.batch_size, drop_remainder=True)
+            return _finished(_mapped(drawn, self._featured))
         batches = _mapped(places, self._traced_example).batch(self.batch_size, drop_remainder=True)
         if self._operations:
             of_batch = places.batch(self.batch_size, drop_remainder=True)
             batches = _mapped(tf.data.Dataset.zip((batches, of_batch)), self._traced_operations)
         return _finished(batches)
 
-    def _example(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The image and target at a place of the run, counted in images; int64 []."""
+    def _drawn(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Image, copy of it and epoch at a place of the run, counted in images; int64 []."""
         step, row = position // self.batch_size, position % self.batch_size
         epoch, step = step // self.steps_per_epoch, step % self.steps_per_epoch
         # One copy of all of a batch's images, then the next: operations that mix neighbours
         # mix different images, and several devices have different copies.
         distinct = -(-self.batch_size // self._repeats)
         place, copy = step * distinct + row % distinct, row // distinct
-        index = self._shuffled(place % len(self.split), epoch)
-        label = self._labels[index]
+        return self._shuffled(place % len(self.split), epoch), copy, epoch
+
+    def _target(self, index: tf.Tensor) -> tf.Tensor:
+        """The target of an image, or of each of several."""
+        label = tf.gather(self._labels, index)
         if self.split.is_multi_label:
             target = tf.cast(label, tf.float32)
         else:
             target = tf.one_hot(label, self.num_classes, dtype=tf.float32)
         if self._taught is not None:
-            target = tf.concat([target, self._taught[index]], axis=0)
+            target = tf.concat([target, tf.gather(self._taught, index)], axis=-1)
+        return target
+
+    def _featured(
+        self, index: tf.Tensor, copy: tf.Tensor, epoch: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The features and targets of a batch of drawn images; int64 [B] each."""
+        if self.features is None:
+            raise AssertionError("only a stream of features draws views")
+        # Each epoch goes on to the next view of an image, whose first one is its own.
+        shown = index + epoch * self._repeats + copy
+        return self.features.load(index, shown % self.features.num_views), self._target(index)
+
+    def _example(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The image and target at a place of the run, counted in images; int64 []."""
+        index, copy, epoch = self._drawn(position)
+        target = self._target(index)
         if self.augmentation is None:
             return self._source.load(index), target
         copy_of_image = index + copy * len(self.split)
@@ -216,6 +247,46 @@ def evaluation_batches(
     """
     source = source_of(split, preprocessing)
     return _filled_batches(source.load, len(split), batch_size)
+
+
+def view_batches(
+    split: Split,
+    preprocessing: Preprocessing,
+    augmentation: Augmentation,
+    *,
+    seeds: npt.NDArray[np.int64],
+    batch_size: int,
+) -> tf.data.Dataset:
+    """The images of a split in order, each changed at random as its own seed decides.
+
+    Args:
+        split: the examples; labels are not read.
+        preprocessing: what every image goes through.
+        augmentation: what is changed; its operations mix no images.
+        seeds: int64 [N, 2].
+        batch_size: images in every batch; the last is filled up as by `evaluation_batches`.
+
+    Returns:
+        Batches uint8 [batch_size, height, width, 3].
+
+    Raises:
+        ConfigError: batch_size is below 1.
+    """
+    source, held = source_of(split, preprocessing), on_host(seeds, tf.int64)
+    last = len(split) - 1
+
+    def load(index: tf.Tensor) -> tf.Tensor:
+        return source.load_augmented(index, augmentation, held[index])
+
+    def change(images: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        chosen = tf.gather(held, tf.minimum(numbers, last))
+        return operated(augmentation.operations, images, tf.zeros([batch_size, 1]), chosen)[0]
+
+    batches = _filled_batches(load, len(split), batch_size)
+    if not augmentation.operations:
+        return batches
+    numbers = tf.data.Dataset.range(len(batches) * batch_size).batch(batch_size)
+    return _finished(_mapped(tf.data.Dataset.zip((batches, numbers)), change))
 
 
 def image_batches(

@@ -28,6 +28,17 @@ class ImageSource(Protocol):
         """Image `index` changed at random, uint8 [height, width, 3]."""
 
 
+class FeatureSource(Protocol):
+    """What the frozen part of a network made of images, in one view or several of each."""
+
+    @property
+    def num_views(self) -> int:
+        """Views of each image."""
+
+    def load(self, numbers: tf.Tensor, views: tf.Tensor) -> tf.Tensor:
+        """Features, float32 [B, …], of images by number, int64 [B], and view, int64 [B]."""
+
+
 class FileSource:
     """Image files, read each time that they are needed."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,7 +23,8 @@ from hubcls.strategies.optimizers import check_for_replicas
 from hubcls.tasks.ingredients import Head, Ingredients
 from hubcls.tasks.lessons import with_lesson
 from hubcls.training.devices import distribution, dtype_policy, synchronize_batch_norm
-from hubcls.training.run_config import RunConfig
+from hubcls.training.parts import TrainedPart
+from hubcls.training.run_config import CachedViews, RunConfig
 from hubcls.training.run_state import RunProgress
 
 
@@ -34,6 +37,7 @@ class Assembly:
         groups: every layer of the classifier that has weights, stem first, head last.
         plan: the strategy's answer to these layers and steps.
         stream: training batches; their size is the global one.
+        part: what of the classifier trains, and on what.
         progress: where the run stands: at its start.
         class_weights: weight of each label in the loss.
         devices: where it runs.
@@ -44,6 +48,7 @@ class Assembly:
     groups: tuple[TrainableGroup, ...]
     plan: Plan
     stream: TrainingStream
+    part: TrainedPart
     progress: RunProgress
     class_weights: Mapping[int, float] | None
     devices: tf.distribute.Strategy
@@ -86,6 +91,13 @@ def assemble(ingredients: Ingredients, config: RunConfig, head: Head) -> Assembl
         groups=groups,
         plan=plan,
         stream=stream,
+        part=TrainedPart(
+            classifier,
+            stream,
+            body=[layer for group in groups if not group.is_head for layer in group.layers],
+            cached_views=_cached_views(config, ingredients, stream, devices),
+            compile_arguments=functools.partial(_compile_arguments, ingredients, config),
+        ),
         progress=RunProgress(stream.steps_per_epoch, num_epoch),
         class_weights=_class_weights(config, ingredients),
         devices=devices,
@@ -174,18 +186,56 @@ def _compile(
         optimizer.use_ema, optimizer.ema_momentum = True, config.ema
     if any(layer.compute_dtype == "float16" for layer in classifier.layers):
         optimizer = _with_loss_scale(optimizer, config.loss_scale)
-    lesson = ingredients.lesson
-    classifier.compile(
-        optimizer=optimizer,
-        loss=lesson.loss
-        if lesson
-        else ingredients.problem.loss(config.loss, config.label_smoothing),
-        metrics=_train_metrics(ingredients),
-        auto_scale_loss=False,  # done above
+    # The optimizer has its loss scale already, and goes as it is to each part that trains.
+    classifier.compile(optimizer=optimizer, **_compile_arguments(ingredients, config))
+
+
+def _compile_arguments(ingredients: Ingredients, config: RunConfig) -> dict[str, Any]:
+    lesson, problem = ingredients.lesson, ingredients.problem
+    return {
+        "loss": lesson.loss if lesson else problem.loss(config.loss, config.label_smoothing),
+        "metrics": _train_metrics(ingredients),
+        "auto_scale_loss": False,
         # XLA is 6 to 8 times slower for depthwise convolutions on a CPU, and fails under
         # MirroredStrategy.
-        jit_compile=False,
-    )
+        "jit_compile": False,
+    }
+
+
+def _cached_views(
+    config: RunConfig,
+    ingredients: Ingredients,
+    stream: TrainingStream,
+    devices: tf.distribute.Strategy,
+) -> CachedViews:
+    """The config's wish, where it can be: a part of a network is run on one device.
+
+    Raises:
+        ConfigError: views are asked for, but operations mix images.
+    """
+    if config.cached_views == "auto" or config.cached_views == 0:
+        answers_itself = ingredients.lesson is not None and stream.taught is None
+        is_possible = devices.num_replicas_in_sync == 1 and not answers_itself
+        return config.cached_views if is_possible else 0
+    if _mixes_targets(ingredients):
+        raise ConfigError(
+            "cached_views keeps what a frozen body makes of each image, but mixup and cutmix mix "
+            "images anew at every step; leave one of the two out"
+        )
+    if ingredients.lesson is not None and stream.taught is None:
+        raise ConfigError(
+            "cached_views keeps features, but the teacher has to see images changed at random; "
+            "leave cached_views or the augmentation out"
+        )
+    if devices.num_replicas_in_sync > 1:
+        raise ConfigError(
+            "cached_views works on one device; pass distribution='one_device', or leave it out"
+        )
+    if config.cached_views > 1 and stream.augmentation is None:
+        raise ConfigError(
+            "cached_views above 1 needs an augmentation, for without one all views are alike"
+        )
+    return config.cached_views
 
 
 def _with_loss_scale(

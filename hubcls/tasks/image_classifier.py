@@ -257,7 +257,8 @@ class ImageClassifierTask(HookedTask):
 
     def save_checkpoint(self) -> Path:
         """Write the resumable state; the previous one is replaced in one go."""
-        return save_state(self._folder.state, self.classifier, self.progress, self._identity())
+        state, metrics = self._folder.state, self._assembly.part.model.metrics
+        return save_state(state, self.classifier, self.progress, self._identity(), metrics=metrics)
 
     def load_checkpoint(self) -> bool:
         """Take over the state in `checkpoint_dir`.
@@ -440,8 +441,7 @@ class ImageClassifierTask(HookedTask):
     def _fitting(self, *, evaluates: bool) -> Fitting:
         assembly = self._assembly
         return Fitting(
-            model=assembly.classifier,
-            stream=assembly.stream,
+            part=assembly.part,
             plan=assembly.plan,
             groups=assembly.groups,
             progress=assembly.progress,

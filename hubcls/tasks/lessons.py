@@ -15,7 +15,7 @@ import tensorflow as tf
 from hubcls.classification.distilling import DistillationLoss, TaughtClassifier
 from hubcls.classification.rebuilding import rebuilt
 from hubcls.datasets.base import Split
-from hubcls.evaluation.outputs import compute_outputs
+from hubcls.inference.outputs import compute_outputs
 from hubcls.logs import logger
 from hubcls.pipeline.building import TrainingStream, evaluation_batches
 from hubcls.preprocessing import Preprocessing

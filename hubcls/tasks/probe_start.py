@@ -5,14 +5,16 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from hubcls.classification.classifier import LOGITS_NAME, is_linear_head, set_linear_head
+from hubcls.classification.classifier import head_input, is_linear_head, set_linear_head
 from hubcls.datasets.base import Split
-from hubcls.evaluation.outputs import compute_outputs
+from hubcls.features.cutting import trunk_at
+from hubcls.features.passing import features_of
+from hubcls.inference.outputs import compute_outputs
 from hubcls.logs import logger
 from hubcls.pipeline.building import evaluation_batches
 from hubcls.tasks.assembling import Assembly
 from hubcls.tasks.ingredients import Ingredients
-from hubcls.training.probing import solve_probe
+from hubcls.training.probing import FeatureRows, solve_probe
 
 
 def start_from_probe(assembly: Assembly, ingredients: Ingredients) -> bool:
@@ -30,17 +32,10 @@ def start_from_probe(assembly: Assembly, ingredients: Ingredients) -> bool:
     if not ingredients.dataset.has("val"):
         logger.info("no linear probe: the data set has no validation split")
         return False
-    with assembly.devices.scope():
-        features = keras.Model(
-            assembly.classifier.input, assembly.classifier.get_layer(LOGITS_NAME).input
-        )
 
-    def of(phase: str, split: Split) -> tuple[np.ndarray, np.ndarray]:
-        batches = evaluation_batches(
-            split, ingredients.preprocessing, batch_size=assembly.stream.batch_size
-        )
+    def of(phase: str, split: Split) -> tuple[FeatureRows, np.ndarray]:
         title = f"linear probe: features of {phase}"
-        return compute_outputs(features, batches, len(split), title=title), split.labels
+        return _features(assembly, ingredients, split, title=title), split.labels
 
     probe = solve_probe(
         of("train", ingredients.dataset.split("train")),
@@ -53,3 +48,19 @@ def start_from_probe(assembly: Assembly, ingredients: Ingredients) -> bool:
         "linear probe solved: C=%g, validation log loss %.4f", probe.strength, probe.val_log_loss
     )
     return True
+
+
+def _features(
+    assembly: Assembly, ingredients: Ingredients, split: Split, *, title: str
+) -> FeatureRows:
+    """What the head sees of a split's images, float32 [N, D]."""
+    classifier, preprocessing = assembly.classifier, ingredients.preprocessing
+    if assembly.devices.num_replicas_in_sync == 1:
+        trunk = trunk_at(classifier, head_input(classifier))
+        kept = features_of(trunk, split, preprocessing, title=title)
+        if kept is not None:
+            return kept
+    with assembly.devices.scope():
+        body = keras.Model(classifier.input, head_input(classifier))
+    batches = evaluation_batches(split, preprocessing, batch_size=assembly.stream.batch_size)
+    return compute_outputs(body, batches, len(split), title=title)

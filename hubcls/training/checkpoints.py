@@ -9,7 +9,7 @@ file beside the position in the data, under a temporary name that is then rename
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,12 @@ _FORMAT = 1
 
 
 def save_state(
-    folder: Path, model: keras.Model, progress: RunProgress, run: dict[str, Any]
+    folder: Path,
+    model: keras.Model,
+    progress: RunProgress,
+    run: dict[str, Any],
+    *,
+    metrics: Sequence[keras.metrics.Metric] | None = None,
 ) -> Path:
     """Write everything that training needs to go on from here.
 
@@ -36,11 +41,13 @@ def save_state(
         model: compiled, its optimizer built.
         progress: where the run stands.
         run: what the run is, as plain JSON; compared by whoever resumes.
+        metrics: of the part of the model that trains; None takes the model's own.
 
     Returns:
         The file.
     """
-    arrays = {name: _contiguous(variable) for name, variable in _variables(model)}
+    own = model.metrics if metrics is None else metrics
+    arrays = {name: _contiguous(variable) for name, variable in _variables(model, own)}
     facts = {"format": _FORMAT, "progress": progress.as_dict(), "run": run}
     content = save(arrays, metadata={"hubcls": json.dumps(facts)})
     return write_file(folder / STATE_FILE, content)
@@ -87,7 +94,9 @@ def restore_metrics(folder: Path, model: keras.Model) -> None:
 
 def _restore(folder: Path, model: keras.Model, *, prefixes: tuple[str, ...]) -> None:
     wanted = {
-        name: variable for name, variable in _variables(model) if name.split("/")[0] in prefixes
+        name: variable
+        for name, variable in _variables(model, model.metrics)
+        if name.split("/")[0] in prefixes
     }
     with safetensors.safe_open(folder / STATE_FILE, framework="numpy") as file:
         held = {name for name in file.keys() if name.split("/")[0] in prefixes}  # noqa: SIM118
@@ -107,10 +116,13 @@ def _restore(folder: Path, model: keras.Model, *, prefixes: tuple[str, ...]) -> 
             variable.assign(file.get_tensor(name))
 
 
-def _variables(model: keras.Model) -> Iterator[tuple[str, keras.Variable]]:
+def _variables(
+    model: keras.Model, metrics: Sequence[keras.metrics.Metric]
+) -> Iterator[tuple[str, keras.Variable]]:
     """Every variable once, under a name that is the same in each process."""
-    metrics = [variable for metric in model.metrics for variable in metric.variables]
-    metric_ids = {id(variable) for variable in metrics}
+    of_metrics = [variable for metric in metrics for variable in metric.variables]
+    own_metrics = [variable for metric in model.metrics for variable in metric.variables]
+    metric_ids = {id(variable) for variable in own_metrics}
     # `variables`, unlike `weights`, holds the seed generators' states too.
     own = [variable for variable in model.variables if id(variable) not in metric_ids]
     optimizer_ids = {id(variable) for variable in model.optimizer.variables}
@@ -118,7 +130,7 @@ def _variables(model: keras.Model) -> Iterator[tuple[str, keras.Variable]]:
     for prefix, variables in (
         ("model", own),
         ("optimizer", model.optimizer.variables),
-        ("metric", metrics),
+        ("metric", of_metrics),
     ):
         seen: set[int] = set()
         for variable in variables:

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Protocol
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from hubcls.errors import TrainingError
-from hubcls.pipeline.building import TrainingStream
 from hubcls.strategies.base import Plan, TrainableGroup
 from hubcls.training.checkpoints import restore_metrics
 from hubcls.training.devices import agree_on_statistics
+from hubcls.training.parts import TrainedPart
 from hubcls.training.run_config import RunConfig
 from hubcls.training.run_state import RunProgress, RunState
 
@@ -48,8 +47,8 @@ class Fitting:
     """All that one run of `fit` needs.
 
     Attributes:
-        model: compiled, its optimizer built on every variable that will ever train.
-        stream: training batches by step.
+        part: what trains, and its batches; the classifier that it is a part of is compiled,
+            its optimizer built on every variable that will ever train.
         plan: which layers train in which epoch.
         groups: every layer with weights.
         progress: where the run stands; updated in place.
@@ -60,8 +59,7 @@ class Fitting:
         resumed_from: folder of the state that was just restored; None for no resume.
     """
 
-    model: keras.Model
-    stream: TrainingStream
+    part: TrainedPart
     plan: Plan
     groups: tuple[TrainableGroup, ...]
     progress: RunProgress
@@ -78,18 +76,18 @@ def fit(fitting: Fitting) -> None:
     Raises:
         TrainingError: the loss is not finite; the last saved state is kept.
     """
-    progress, model = fitting.progress, fitting.model
+    progress, part = fitting.progress, fitting.part
     steps = progress.steps_per_epoch
     callback = _Steps(fitting)
-    with _unaveraged_end(model.optimizer):
+    with _unaveraged_end(part.classifier.optimizer):
         while progress.step < progress.total_steps and not progress.is_finished:
             epoch = progress.epoch
-            if fitting.plan.set_trainable(fitting.groups, epoch):
-                # The traced step holds the variables that trained before.
-                model.train_function = None
+            is_changed = fitting.plan.set_trainable(fitting.groups, epoch)
+            if is_changed or not part.is_fresh:
+                part.refresh()
             remaining = steps - progress.step % steps
-            model.fit(
-                fitting.stream.batches(progress.step, remaining),
+            part.model.fit(
+                part.stream.batches(progress.step, remaining),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 verbose=0,
@@ -187,7 +185,7 @@ class _Steps(keras.callbacks.Callback):
         if logs or evaluates or saves:
             self._check_finite(state)
         if evaluates or saves:
-            agree_on_statistics(self._fitting.model)
+            agree_on_statistics(self._fitting.part.classifier)
         if logs:
             self._fitting.listener.log_due(state)
             self._interval_steps, self._interval_seconds = 0, 0.0
@@ -206,7 +204,7 @@ class _Steps(keras.callbacks.Callback):
             total_steps=progress.total_steps,
             epoch=(progress.step - 1) // progress.steps_per_epoch,
             metrics={name: float(logs[name]) for name in sorted(logs, key=_loss_first)},
-            run_examples=self._interval_steps * self._fitting.stream.batch_size,
+            run_examples=self._interval_steps * self._fitting.part.stream.batch_size,
             run_time_used=self._interval_seconds,
         )
 
@@ -235,14 +233,10 @@ class _Steps(keras.callbacks.Callback):
         self._progress.stop_reason = reason
 
     def _restore_metrics(self, state_folder: Path) -> None:
-        stream = self._fitting.stream
-        size = stream.preprocessing
         # Keras builds metrics at their first use; one batch of nothing builds them.
-        images = np.zeros((stream.batch_size, size.height, size.width, 3), np.uint8)
-        targets = np.zeros((stream.batch_size, stream.target_size), np.float32)
-        self.model.evaluate(
-            tf.data.Dataset.from_tensors((images, targets)), verbose=0, return_dict=True
-        )
+        spec = self._fitting.part.stream.batches(0, 1).element_spec
+        nothing = tf.nest.map_structure(lambda one: tf.zeros(one.shape, one.dtype), spec)
+        self.model.evaluate(tf.data.Dataset.from_tensors(nothing), verbose=0, return_dict=True)
         restore_metrics(state_folder, self.model)
 
 

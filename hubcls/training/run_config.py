@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from hubcls.errors import ConfigError
 from hubcls.logs import logger
@@ -17,6 +17,7 @@ from hubcls.strategies.base import FinetuneStrategy
 
 MIXED_PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 LOSSES = ("cross_entropy", "focal", "asymmetric")
+CachedViews: TypeAlias = int | Literal["auto"]
 DISTRIBUTIONS = ("auto", "one_device", "mirrored")
 
 
@@ -67,6 +68,11 @@ class RunConfig:
             there are several; "one_device"; "mirrored" also over several logical CPUs.
         sync_batch_norm: BatchNorm that trains takes its statistics over the batches of all
             devices; False takes each device's own, and the mean of their moving averages.
+        cached_views: views of each image that frozen lower layers compute once, ever, and
+            keep in the cache folder: the first is the image as evaluation sees it, the others
+            are random changes of it; in the frozen part nothing is dropped. 0 shows new
+            changes at every step. "auto" is 1 where only the head trains or images are not
+            augmented, else 0.
     """
 
     log_interval: int = 10
@@ -95,6 +101,7 @@ class RunConfig:
     resume: bool | Literal["auto"] = "auto"
     distribution: Literal["auto", "one_device", "mirrored"] = "auto"
     sync_batch_norm: bool = True
+    cached_views: CachedViews = "auto"
 
     def __post_init__(self) -> None:
         """Check every value and fill in the two that depend on the moment.
@@ -147,13 +154,14 @@ def _wrong_numbers(config: RunConfig) -> list[str]:
         ("batch_size", 1, False),
         ("gradient_accumulation", 1, False),
         ("seed", 0, False),
+        ("cached_views", 0, False),
         ("num_epoch", 0, True),
         ("eval_interval", 1, True),
         ("save_ckpt_interval", 1, True),
         ("early_stopping", 1, True),
     ):
         value = getattr(config, name)
-        if value is None and may_be_none:
+        if (value is None and may_be_none) or (name, value) == ("cached_views", "auto"):
             continue
         if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
             ending = " or None" if may_be_none else ""

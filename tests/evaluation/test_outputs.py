@@ -8,7 +8,7 @@ import pytest
 
 from hubcls.classification.rebuilding import as_float32
 from hubcls.errors import ConfigError
-from hubcls.evaluation.outputs import compute_outputs
+from hubcls.inference.outputs import compute_outputs
 from hubcls.pipeline.building import evaluation_batches
 from hubcls.progress import progress
 
@@ -139,7 +139,7 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from hubcls.classification.rebuilding import rebuilt
 from hubcls.datasets.base import Split
-from hubcls.evaluation.outputs import batch_size_for, compute_outputs
+from hubcls.inference.outputs import batch_size_for, compute_outputs
 from hubcls.pipeline.building import evaluation_batches
 from hubcls.preprocessing import Preprocessing
 

@@ -17,6 +17,8 @@ ROWS = (
     ("modules", "datasets"),
     # row 3
     ("pipeline", "classification", "strategies"),
+    ("inference",),
+    ("features",),
     # row 4
     ("training", "evaluation", "export"),
     # row 5

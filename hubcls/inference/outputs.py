@@ -59,6 +59,8 @@ def streamed_outputs(
     with progress(count, title, "images") as advance:
         for batch in batches:
             outputs = model.predict_on_batch(batch)
+            # Keras gives one output bare.
+            outputs = outputs if isinstance(outputs, list) else [outputs]
             done = min(remaining, len(batch))
             remaining -= done
             advance(done)

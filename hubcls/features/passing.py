@@ -1,0 +1,255 @@
+"""Each image through the frozen part of a network once, ever."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from hubcls.datasets.base import Split
+from hubcls.features.cutting import Trunk, trunks
+from hubcls.features.store import Keys, Rows, Shelf, has_room_for
+from hubcls.images.augmenting import Augmentation
+from hubcls.inference.outputs import compute_outputs, streamed_outputs
+from hubcls.logs import logger
+from hubcls.pipeline.building import evaluation_batches, view_batches
+from hubcls.pipeline.sources import on_host
+from hubcls.preprocessing import Preprocessing
+from hubcls.version import __version__
+
+_BATCH_SIZE = 32
+_BYTES_AT_A_TIME = 2**26
+_MOST_IN_MEMORY = 2**27
+
+
+class Features:
+    """What the frozen part of a network makes of the views of every image of a split.
+
+    Held in memory where that takes little; otherwise read from the files, which the system
+    keeps in what memory is free.
+    """
+
+    def __init__(self, views: Sequence[Rows], shape: tuple[int, ...]) -> None:
+        """Hold the rows.
+
+        Args:
+            views: of each view the rows of all images.
+            shape: of a row.
+        """
+        self._views = views
+        self.row_shape = shape
+
+    def __len__(self) -> int:
+        return len(self._views[0])
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Images, and the shape of a row."""
+        return (len(self), *self.row_shape)
+
+    def __getitem__(self, rows: slice) -> npt.NDArray[np.float32]:
+        """The first view of images one after the other."""
+        return self.read(np.arange(len(self))[rows])
+
+    @property
+    def num_views(self) -> int:
+        """Views of each image."""
+        return len(self._views)
+
+    def read(
+        self, numbers: npt.NDArray[np.int64], views: npt.NDArray[np.int64] | int = 0
+    ) -> npt.NDArray[np.float32]:
+        """Rows, float32 [n, …], of images by their numbers and views, int64 [n]."""
+        views = np.broadcast_to(views, numbers.shape)
+        rows = np.empty((len(numbers), *self.row_shape), np.float32)
+        for view in np.unique(views):
+            rows[views == view] = self._views[view].read(numbers[views == view])
+        return rows
+
+    def load(self, numbers: tf.Tensor, views: tf.Tensor) -> tf.Tensor:
+        """`read` inside a TensorFlow graph; int64 [B] both."""
+        if self._in_memory is None:
+            rows = tf.numpy_function(self.read, [numbers, views], tf.float32, stateful=False)
+        else:
+            rows = tf.gather(self._in_memory, views * len(self) + numbers)
+        return tf.ensure_shape(rows, [numbers.shape[0], *self.row_shape])
+
+    @functools.cached_property
+    def _in_memory(self) -> tf.Tensor | None:
+        """Every row, view after view; None where that is much."""
+        if self.num_views * len(self) * math.prod(self.row_shape) * 4 > _MOST_IN_MEMORY:
+            return None
+        everything = np.arange(len(self))
+        return on_host(np.concatenate([rows.read(everything) for rows in self._views]), tf.float32)
+
+
+def features_of(
+    trunk: Trunk,
+    split: Split,
+    preprocessing: Preprocessing,
+    *,
+    title: str,
+    augmentation: Augmentation | None = None,
+    num_views: int = 1,
+) -> Features | None:
+    """What a part of a network makes of a split's images, computed where no run has before.
+
+    View 0 is the image as evaluation sees it; every other view is a random change, which
+    the image's content and the view's number decide.
+
+    Args:
+        trunk: the part.
+        split: labels are not read.
+        preprocessing: what every image goes through.
+        title: what is done, for the progress bar.
+        augmentation: how views differ; needed for more than one.
+        num_views: views of each image.
+
+    Returns:
+        None where the features would not fit into the cache folder, which the log then says.
+
+    Raises:
+        DataError: an image cannot be read.
+    """
+    shape = tuple(
+        trunk.model.compute_output_shape((1, preprocessing.height, preprocessing.width, 3))[1:]
+    )
+    needed = num_views * len(split) * math.prod(shape) * 4
+    if not has_room_for(needed):
+        logger.info(
+            "%s: not kept, for they would take %.1f GB (HUBCLS_CACHE_GB bounds the cache)",
+            title,
+            needed / 1e9,
+        )
+        return None
+    keys = content_keys(split)
+    views = []
+    for view in range(num_views):
+        changed = augmentation if view else None
+        shelf = Shelf(_shelf_name(trunk, preprocessing, changed, view), shape)
+        shelf.begin()
+        rows = shelf.rows(keys)
+        if len(rows.missing):
+            # Copies of an image are computed once.
+            _, firsts = np.unique(keys[rows.missing], axis=0, return_index=True)
+            chosen = np.sort(rows.missing[firsts])
+            batches = _batches(split.subset(chosen), keys[chosen], preprocessing, changed, view)
+            _compute(trunk.model, batches, keys[chosen], shelf, title)
+            rows = shelf.rows(keys)
+        views.append(rows)
+    return Features(views, shape)
+
+
+def logits_of(
+    model: keras.Model,
+    split: Split,
+    preprocessing: Preprocessing,
+    *,
+    batch_size: int,
+    title: str,
+) -> npt.NDArray[np.float32]:
+    """A classifier's logits, float32 [N, C], from features where such are kept of its body.
+
+    Args:
+        model: functional, images to logits.
+        split: labels are not read.
+        preprocessing: what every image goes through.
+        batch_size: images at a time, which all replicas of a distributed model share equally.
+        title: what is done, for the progress bar.
+
+    Raises:
+        DataError: an image cannot be read.
+    """
+    is_distributed = model.distribute_strategy.num_replicas_in_sync > 1
+    for trunk in [] if is_distributed else reversed(trunks(model)):
+        if Shelf(_shelf_name(trunk, preprocessing, None, 0), ()).exists:
+            features = features_of(trunk, split, preprocessing, title=title)
+            if features is not None:
+                batches = _feature_batches(features, batch_size)
+                return compute_outputs(trunk.upper, batches, len(split), title=title)
+    batches = evaluation_batches(split, preprocessing, batch_size=batch_size)
+    return compute_outputs(model, batches, len(split), title=title)
+
+
+def _feature_batches(features: Features, batch_size: int) -> tf.data.Dataset:
+    """In order, float32 [batch_size, …]; the last row fills up the last batch."""
+
+    def rows(start: tf.Tensor) -> tf.Tensor:
+        numbers = tf.minimum(start + tf.range(batch_size, dtype=tf.int64), len(features) - 1)
+        return features.load(numbers, tf.zeros_like(numbers))
+
+    return tf.data.Dataset.range(0, len(features), batch_size).map(rows)
+
+
+def content_keys(split: Split) -> Keys:
+    """A hash of each image's content, uint8 [N, 16]: of the file's bytes, or of the pixels.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    if isinstance(split.images, np.ndarray):
+        shape = repr(split.images.shape[1:]).encode()
+        digests = [_digest(shape + image.tobytes()) for image in split.images]
+    else:
+        with ThreadPoolExecutor() as threads:
+            digests = list(threads.map(lambda path: _digest(Path(path).read_bytes()), split.images))
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 16)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _shelf_name(
+    trunk: Trunk, preprocessing: Preprocessing, augmentation: Augmentation | None, view: int
+) -> str:
+    facts = {
+        "trunk": trunk.key,
+        "preprocessing": preprocessing.as_dict(),
+        "augmentation": None if augmentation is None else augmentation.as_dict(),
+        "view": view,
+        "versions": [__version__, keras.__version__, tf.__version__],
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:40]
+
+
+def _batches(
+    split: Split,
+    keys: Keys,
+    preprocessing: Preprocessing,
+    augmentation: Augmentation | None,
+    view: int,
+) -> tf.data.Dataset:
+    if augmentation is None:
+        return evaluation_batches(split, preprocessing, batch_size=_BATCH_SIZE)
+    seeds = keys[:, :8].copy().view(np.int64)[:, 0]
+    return view_batches(
+        split,
+        preprocessing,
+        augmentation,
+        seeds=np.stack([np.full_like(seeds, view), seeds], axis=1),
+        batch_size=_BATCH_SIZE,
+    )
+
+
+def _compute(
+    model: keras.Model, batches: tf.data.Dataset, keys: Keys, shelf: Shelf, title: str
+) -> None:
+    """Rows of all images to the shelf, some megabytes at a time."""
+    waiting: list[npt.NDArray[np.float32]] = []
+    kept = done = 0
+    for (rows,) in streamed_outputs(model, batches, len(keys), title=title):
+        waiting.append(rows)
+        done += len(rows)
+        if done == len(keys) or len(waiting) * rows.nbytes >= _BYTES_AT_A_TIME:
+            shelf.add(keys[kept:done], np.concatenate(waiting))
+            waiting, kept = [], done

@@ -1,0 +1,124 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hubcls.errors import ConfigError
+from hubcls.features.store import Shelf, has_room_for
+
+FILLING_RUN = Path(__file__).with_name("filling_run.py")
+
+
+def numbered(numbers):
+    content = b"".join(int(number).to_bytes(16, "little") for number in numbers)
+    return np.frombuffer(content, np.uint8).reshape(-1, 16)
+
+
+def filling(*arguments):
+    return subprocess.Popen(
+        [sys.executable, str(FILLING_RUN), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_rows_come_back_in_the_order_asked_for(keys):
+    shelf, own = Shelf("a", (3,)), keys(6)
+    rows = np.arange(18, dtype=np.float32).reshape(6, 3)
+    shelf.add(own[:4], rows[:4])
+    shelf.add(own[4:], rows[4:])
+
+    found = shelf.rows(own[[5, 0, 3, 5]])
+
+    np.testing.assert_array_equal(found.read(np.arange(4)), rows[[5, 0, 3, 5]])
+
+
+def test_what_is_not_there_is_missing(keys):
+    shelf = Shelf("a", (1,))
+    shelf.add(keys(2), np.ones((2, 1), np.float32))
+
+    found = shelf.rows(np.concatenate([keys(2), keys(3, seed=1)]))
+
+    assert found.missing.tolist() == [2, 3, 4]
+
+
+def test_a_run_killed_while_it_writes_leaves_whole_pairs_alone():
+    run = filling("a", 0, 100_000)
+    while int(run.stdout.readline()) < 20:
+        pass
+    run.kill()
+    run.wait()
+
+    found = Shelf("a", (256,)).rows(numbered(range(100_000)))
+    there = np.setdiff1d(np.arange(100_000), found.missing)
+
+    assert len(there) >= 2000
+    np.testing.assert_array_equal(found.read(there), np.repeat(there[:, None], 256, axis=1))
+
+
+def test_two_runs_fill_one_shelf_at_once():
+    runs = [filling("a", 0, 60), filling("a", 30, 60)]
+    for run in runs:
+        run.communicate()
+
+    found = Shelf("a", (256,)).rows(numbered(range(9000)))
+
+    assert [run.returncode for run in runs] == [0, 0]
+    assert not len(found.missing)
+    np.testing.assert_array_equal(found.read(np.arange(9000))[:, 7], np.arange(9000))
+
+
+def test_the_shelf_used_longest_ago_makes_room(keys, monkeypatch):
+    monkeypatch.setenv("HUBCLS_CACHE_GB", "1e-5")  # 10,000 bytes
+    rows = np.zeros((1, 1000), np.float32)
+    for age, name in enumerate(["oldest", "older"]):
+        Shelf(name, (1000,)).add(keys(1), rows)
+        os.utime(Shelf(name, ()).folder / "used", (age, age))
+
+    Shelf("new", (1000,)).add(keys(1), rows)
+
+    assert [Shelf(name, ()).exists for name in ("oldest", "older", "new")] == [False, True, True]
+
+
+def test_open_rows_outlive_their_shelf(keys, monkeypatch):
+    shelf = Shelf("a", (1000,))
+    shelf.add(keys(1), np.ones((1, 1000), np.float32))
+    found = shelf.rows(keys(1))
+    os.utime(shelf.folder / "used", (0, 0))
+    monkeypatch.setenv("HUBCLS_CACHE_GB", "5e-6")
+
+    Shelf("b", (1000,)).add(keys(1), np.zeros((1, 1000), np.float32))
+
+    assert not shelf.exists
+    assert found.read(np.array([0])).sum() == 1000
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file that is open cannot be removed on Windows")
+def test_rows_without_keys_are_removed_after_a_day(keys):
+    shelf = Shelf("a", (1,))
+    shelf.add(keys(1), np.ones((1, 1), np.float32))
+    left = shelf.folder / "left.rows"
+    left.write_bytes(b"1234")
+    os.utime(left, (0, 0))
+
+    shelf.add(keys(1, seed=1), np.ones((1, 1), np.float32))
+
+    assert not left.exists()
+
+
+def test_the_limit_bounds_what_may_be_kept(monkeypatch):
+    monkeypatch.setenv("HUBCLS_CACHE_GB", "0.5")
+
+    assert has_room_for(5 * 10**8)
+    assert not has_room_for(5 * 10**8 + 1)
+
+
+@pytest.mark.parametrize("limit", ["much", "-1", "nan"])
+def test_a_limit_that_is_no_number_is_an_error(limit, monkeypatch):
+    monkeypatch.setenv("HUBCLS_CACHE_GB", limit)
+
+    with pytest.raises(ConfigError, match="HUBCLS_CACHE_GB"):
+        has_room_for(1)
