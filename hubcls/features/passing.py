@@ -17,12 +17,11 @@ import tensorflow as tf
 
 from hubcls.datasets.base import Split
 from hubcls.features.cutting import Trunk, trunks
-from hubcls.features.store import Keys, Rows, Shelf, has_room_for
+from hubcls.features.store import Keys, Rows, Shelf, limit_in_bytes
 from hubcls.images.augmenting import Augmentation
 from hubcls.inference.outputs import compute_outputs, streamed_outputs
 from hubcls.logs import logger
 from hubcls.pipeline.building import evaluation_batches, view_batches
-from hubcls.pipeline.sources import on_host
 from hubcls.preprocessing import Preprocessing
 from hubcls.version import __version__
 
@@ -69,6 +68,8 @@ class Features:
         self, numbers: npt.NDArray[np.int64], views: npt.NDArray[np.int64] | int = 0
     ) -> npt.NDArray[np.float32]:
         """Rows, float32 [n, …], of images by their numbers and views, int64 [n]."""
+        if self._in_memory is not None:
+            return self._in_memory[views * len(self) + numbers]
         views = np.broadcast_to(views, numbers.shape)
         rows = np.empty((len(numbers), *self.row_shape), np.float32)
         for view in np.unique(views):
@@ -77,19 +78,16 @@ class Features:
 
     def load(self, numbers: tf.Tensor, views: tf.Tensor) -> tf.Tensor:
         """`read` inside a TensorFlow graph; int64 [B] both."""
-        if self._in_memory is None:
-            rows = tf.numpy_function(self.read, [numbers, views], tf.float32, stateful=False)
-        else:
-            rows = tf.gather(self._in_memory, views * len(self) + numbers)
+        rows = tf.numpy_function(self.read, [numbers, views], tf.float32, stateful=False)
         return tf.ensure_shape(rows, [numbers.shape[0], *self.row_shape])
 
     @functools.cached_property
-    def _in_memory(self) -> tf.Tensor | None:
+    def _in_memory(self) -> npt.NDArray[np.float32] | None:
         """Every row, view after view; None where that is much."""
         if self.num_views * len(self) * math.prod(self.row_shape) * 4 > _MOST_IN_MEMORY:
             return None
         everything = np.arange(len(self))
-        return on_host(np.concatenate([rows.read(everything) for rows in self._views]), tf.float32)
+        return np.concatenate([rows.read(everything) for rows in self._views])
 
 
 def features_of(
@@ -120,11 +118,10 @@ def features_of(
     Raises:
         DataError: an image cannot be read.
     """
-    shape = tuple(
-        trunk.model.compute_output_shape((1, preprocessing.height, preprocessing.width, 3))[1:]
-    )
+    size = (preprocessing.height, preprocessing.width)
+    shape = tuple(trunk.model.compute_output_shape((1, *size, 3))[1:])
     needed = num_views * len(split) * math.prod(shape) * 4
-    if not has_room_for(needed):
+    if needed > limit_in_bytes():
         logger.info(
             "%s: not kept, for they would take %.1f GB (HUBCLS_CACHE_GB bounds the cache)",
             title,
@@ -136,16 +133,17 @@ def features_of(
     for view in range(num_views):
         changed = augmentation if view else None
         shelf = Shelf(_shelf_name(trunk, preprocessing, changed, view), shape)
-        shelf.begin()
         rows = shelf.rows(keys)
-        if len(rows.missing):
-            # Copies of an image are computed once.
-            _, firsts = np.unique(keys[rows.missing], axis=0, return_index=True)
-            chosen = np.sort(rows.missing[firsts])
-            batches = _batches(split.subset(chosen), keys[chosen], preprocessing, changed, view)
-            _compute(trunk.model, batches, keys[chosen], shelf, title)
-            rows = shelf.rows(keys)
-        views.append(rows)
+        # Copies of an image are computed once.
+        _, firsts = np.unique(keys[rows.missing], axis=0, return_index=True)
+        chosen = np.sort(rows.missing[firsts])
+        batches = _batches(split.subset(chosen), keys[chosen], preprocessing, changed, view)
+        if not _is_filled(shelf, trunk.model, batches, keys[chosen], title):
+            return None
+        views.append(shelf.rows(keys))
+        if len(views[-1].missing):
+            logger.warning("%s: other runs needed their room in the cache meanwhile", title)
+            return None
     return Features(views, shape)
 
 
@@ -241,15 +239,26 @@ def _batches(
     )
 
 
-def _compute(
-    model: keras.Model, batches: tf.data.Dataset, keys: Keys, shelf: Shelf, title: str
-) -> None:
-    """Rows of all images to the shelf, some megabytes at a time."""
+def _is_filled(
+    shelf: Shelf, model: keras.Model, batches: tf.data.Dataset, keys: Keys, title: str
+) -> bool:
+    """Put the rows of all images on the shelf, some megabytes at a time; whether they are there.
+
+    A disk that is full or may not be written to costs speed, never the run.
+    """
     waiting: list[npt.NDArray[np.float32]] = []
     kept = done = 0
-    for (rows,) in streamed_outputs(model, batches, len(keys), title=title):
-        waiting.append(rows)
-        done += len(rows)
-        if done == len(keys) or len(waiting) * rows.nbytes >= _BYTES_AT_A_TIME:
-            shelf.add(keys[kept:done], np.concatenate(waiting))
-            waiting, kept = [], done
+    try:
+        shelf.begin()
+        if not len(keys):
+            return True
+        for (rows,) in streamed_outputs(model, batches, len(keys), title=title):
+            waiting.append(rows)
+            done += len(rows)
+            if done == len(keys) or len(waiting) * rows.nbytes >= _BYTES_AT_A_TIME:
+                shelf.add(keys[kept:done], np.concatenate(waiting))
+                waiting, kept = [], done
+    except OSError as error:
+        logger.warning("%s: cannot be kept in %s: %s", title, shelf.folder, error)
+        return False
+    return True

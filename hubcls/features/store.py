@@ -127,12 +127,6 @@ class Rows:
         return rows
 
 
-def has_room_for(size: int) -> bool:
-    """Whether `size` more bytes may ever be kept: within the limit, and on the disk."""
-    folder = next(path for path in (_folder(), *_folder().parents) if path.exists())
-    return size <= limit_in_bytes() and size < shutil.disk_usage(folder).free
-
-
 def make_room(keep: Path) -> None:
     """Remove the shelves that were used longest ago until the limit holds.
 

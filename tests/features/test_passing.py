@@ -105,6 +105,24 @@ def test_what_exceeds_the_limit_is_not_kept(trunk, split, monkeypatch, kept, cap
     assert "HUBCLS_CACHE_GB" in caplog.text
 
 
+def test_a_home_that_is_a_file_costs_no_run(trunk, split, home, caplog):
+    home.write_text("")
+
+    assert features_of(trunk, split, SIZE, title="features") is None
+    assert "cannot be kept" in caplog.text
+
+
+def test_features_too_many_for_memory_are_read_from_files(trunk, split, monkeypatch):
+    held = everything(features_of(trunk, split, SIZE, title=""))
+    monkeypatch.setattr("hubcls.features.passing._MOST_IN_MEMORY", 0)
+    monkeypatch.setattr("hubcls.features.passing._BYTES_AT_A_TIME", 1)
+
+    read = features_of(trunk, split.subset([*range(48), 5]), SIZE, title="")
+
+    np.testing.assert_array_equal(read[:48], held)
+    np.testing.assert_array_equal(read[3:7], held[3:7])
+
+
 def test_content_and_not_the_name_is_the_key(tmp_path):
     for name, colour in (("a", 0), ("b", 0), ("c", 9)):
         Image.new("RGB", (8, 8), (colour, 0, 0)).save(tmp_path / f"{name}.png")
