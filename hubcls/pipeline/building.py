@@ -16,7 +16,7 @@ from PIL import Image
 
 from hubcls.datasets.base import Split
 from hubcls.errors import ConfigError, DataError, UnreadableImagesError
-from hubcls.images.augmenting import Augmentation, operated
+from hubcls.images.augmenting import Augmentation, draws, operated
 from hubcls.images.decoding import ImageFile, RGBArray, inspect, to_rgb_array
 from hubcls.images.operations.table import Operation
 from hubcls.pipeline.sources import FileSource, ImageSource, MixedSource, on_host, source_of
@@ -32,6 +32,7 @@ OneImage = str | os.PathLike[str] | np.ndarray | Image.Image
 # order. We call the same operation with 8 rounds, where none of 2,000 orders stood out,
 # and with three drawn words.
 _SHUFFLE_ROUNDS = 8
+_Graph = Callable[..., object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,49 +110,63 @@ class TrainingStream:
             raise ConfigError(
                 f"start_step and num_steps must be 0 or more, not {start_step} and {num_steps}"
             )
-        first, last = (step * self.batch_size for step in (start_step, start_step + num_steps))
-        places = tf.data.Dataset.range(first, last)
-        batches = _mapped(places, self._traced_example).batch(self.batch_size, drop_remainder=True)
-        if self._operations:
-            of_batch = places.batch(self.batch_size, drop_remainder=True)
-            batches = _mapped(tf.data.Dataset.zip((batches, of_batch)), self._traced_operations)
-        return _finished(batches)
+        steps = tf.data.Dataset.range(start_step, start_step + num_steps)
+        images = _mapped(_mapped(steps, self._traced_drawn).unbatch(), self._traced_image)
+        batches = tf.data.Dataset.zip((images.batch(self.batch_size, drop_remainder=True), steps))
+        return _finished(_mapped(batches, self._traced_batch))
 
-    def _example(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The image and target at a place of the run, counted in images; int64 []."""
-        step, row = position // self.batch_size, position % self.batch_size
+    def _places(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """What stands in a batch: images' numbers and copies, int64 [B]; and the epoch."""
+        row = tf.range(self.batch_size, dtype=tf.int64)
         epoch, step = step // self.steps_per_epoch, step % self.steps_per_epoch
         # One copy of all of a batch's images, then the next: operations that mix neighbours
         # mix different images, and several devices have different copies.
         distinct = -(-self.batch_size // self._repeats)
         place, copy = step * distinct + row % distinct, row // distinct
-        index = self._shuffled(place % len(self.split), epoch)
-        label = self._labels[index]
-        if self.split.is_multi_label:
-            target = tf.cast(label, tf.float32)
-        else:
-            target = tf.one_hot(label, self.num_classes, dtype=tf.float32)
-        if self._taught is not None:
-            target = tf.concat([target, self._taught[index]], axis=0)
+        return self._shuffled(place % len(self.split), epoch), copy, epoch
+
+    def _drawn(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The images of a batch by number, int64 [B], and the chance of each, float32 [B, D]."""
+        index, copy, epoch = self._places(step)
+        purpose = tf.zeros_like(index) + derived_seed(self.seed, "augmentation") + epoch
+        return index, draws(tf.stack([purpose, index + copy * len(self.split)], axis=1))
+
+    def _image(self, index: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
         if self.augmentation is None:
-            return self._source.load(index), target
-        copy_of_image = index + copy * len(self.split)
-        seed = tf.stack([derived_seed(self.seed, "augmentation") + epoch, copy_of_image])
-        return self._source.load_augmented(index, self.augmentation, seed), target
+            return self._source.load(index)
+        return self._source.load_augmented(index, self.augmentation, drawn)
+
+    def _batch(self, images: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """A batch's images after the operations, and its targets."""
+        index, _, _ = self._places(step)
+        labels = tf.gather(self._labels, index)
+        if self.split.is_multi_label:
+            targets = tf.cast(labels, tf.float32)
+        else:
+            targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)
+        if self._taught is not None:
+            targets = tf.concat([targets, tf.gather(self._taught, index)], axis=1)
+        if not self._operations:
+            return images, targets
+        places = step * self.batch_size + tf.range(self.batch_size, dtype=tf.int64)
+        # Chance is that of an image's place in the run.
+        purpose = tf.zeros_like(places) + derived_seed(self.seed, "operations")
+        return operated(self._operations, images, targets, tf.stack([purpose, places], axis=1))
+
+    # Graphs that every call of `batches` shares.
+    @functools.cached_property
+    def _traced_drawn(self) -> _Graph:
+        return _traced(self._drawn, tf.TensorSpec([], tf.int64))
 
     @functools.cached_property
-    def _traced_example(self) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-        """`_example` as a graph that every call of `batches` shares."""
-        place = tf.TensorSpec([], tf.int64)
-        traced = tf.function(self._example, input_signature=[place], autograph=False)
-        return cast("Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]", traced)
+    def _traced_image(self) -> _Graph:
+        drawn = draws(tf.zeros([1, 2], tf.int64))[0]
+        return _traced(self._image, tf.TensorSpec([], tf.int64), tf.TensorSpec.from_tensor(drawn))
 
-    def _operated(
-        self, batch: tuple[tf.Tensor, tf.Tensor], places: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """A batch after the operations; an image's chance is that of its place in the run."""
-        purpose = tf.zeros_like(places) + derived_seed(self.seed, "operations")
-        return operated(self._operations, *batch, tf.stack([purpose, places], axis=1))
+    @functools.cached_property
+    def _traced_batch(self) -> _Graph:
+        size = [self.batch_size, self.preprocessing.height, self.preprocessing.width, 3]
+        return _traced(self._batch, tf.TensorSpec(size, tf.uint8), tf.TensorSpec([], tf.int64))
 
     @property
     def _repeats(self) -> int:
@@ -160,17 +175,6 @@ class TrainingStream:
     @property
     def _operations(self) -> tuple[Operation, ...]:
         return () if self.augmentation is None else self.augmentation.operations
-
-    @functools.cached_property
-    def _traced_operations(self) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-        """`_operated` as a graph that every call of `batches` shares."""
-        size, height, width = self.batch_size, self.preprocessing.height, self.preprocessing.width
-        images = tf.TensorSpec([size, height, width, 3], tf.uint8)
-        targets = tf.TensorSpec([size, self.target_size], tf.float32)
-        places = tf.TensorSpec([size], tf.int64)
-        signature = [(images, targets), places]
-        traced = tf.function(self._operated, input_signature=signature, autograph=False)
-        return cast("Callable[..., tuple[tf.Tensor, tf.Tensor]]", traced)
 
     def _shuffled(self, place: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         epoch_seed = tf.stack([derived_seed(self.seed, "order"), epoch])
@@ -290,6 +294,11 @@ def _filled_batches(
 
     batches = _mapped(tf.data.Dataset.range(count), load).batch(batch_size)
     return _finished(_mapped(batches, filled))
+
+
+def _traced(function: Callable[..., object], *signature: tf.TensorSpec) -> _Graph:
+    traced = tf.function(function, input_signature=signature, autograph=False)
+    return cast("_Graph", traced)
 
 
 def _mapped(dataset: tf.data.Dataset, function: Callable[..., object]) -> tf.data.Dataset:

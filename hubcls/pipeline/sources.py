@@ -23,9 +23,9 @@ class ImageSource(Protocol):
         """Image `index` as evaluation sees it, uint8 [height, width, 3]."""
 
     def load_augmented(
-        self, index: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor
+        self, index: tf.Tensor, augmentation: Augmentation, drawn: tf.Tensor
     ) -> tf.Tensor:
-        """Image `index` changed at random, uint8 [height, width, 3]."""
+        """Image `index` changed by a row of `draws`, uint8 [height, width, 3]."""
 
 
 class FileSource:
@@ -51,7 +51,7 @@ class FileSource:
         return load(self._paths[index], self._is_for_pillow(index), self._preprocessing)
 
     def load_augmented(
-        self, index: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor
+        self, index: tf.Tensor, augmentation: Augmentation, drawn: tf.Tensor
     ) -> tf.Tensor:
         """Image `index` changed at random."""
         return load_augmented(
@@ -59,7 +59,7 @@ class FileSource:
             self._is_for_pillow(index),
             preprocessing=self._preprocessing,
             augmentation=augmentation,
-            seed=seed,
+            drawn=drawn,
         )
 
     def _is_for_pillow(self, index: tf.Tensor) -> tf.Tensor | bool:
@@ -85,10 +85,12 @@ class ArraySource:
         return resize(self._rgb(index), self._preprocessing)
 
     def load_augmented(
-        self, index: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor
+        self, index: tf.Tensor, augmentation: Augmentation, drawn: tf.Tensor
     ) -> tf.Tensor:
         """Image `index` changed at random."""
-        return augment(self._rgb(index), self._preprocessing, augmentation=augmentation, seed=seed)
+        return augment(
+            self._rgb(index), self._preprocessing, augmentation=augmentation, drawn=drawn
+        )
 
     def _rgb(self, index: tf.Tensor) -> tf.Tensor:
         image = tf.gather(self._images, index)
