@@ -50,6 +50,34 @@ def load(
     return fit(window, preprocessing, halvings)
 
 
+def load_shrunk(path: tf.Tensor, needs_pillow: tf.Tensor | bool, max_pixels: int) -> tf.Tensor:
+    """The file's whole picture, shrunk where it has more pixels: to just that many or more.
+
+    Every pixel is a weighted mean (a triangle, as Pillow's) of all that it stands for.
+
+    Args:
+        path: string [].
+        needs_pillow: bool [], as `inspect` found.
+        max_pixels: height times width.
+
+    Returns:
+        uint8 [H, W, 3].
+    """
+
+    def choose(size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        return aligned(whole(size), _with_pixels(size, max_pixels))
+
+    decoded, halvings = decode_window(path, needs_pillow, choose)
+    before = tf.shape(decoded)[:2]
+    size = tf.minimum(_with_pixels(tf.bitwise.left_shift(before, halvings), max_pixels), before)
+
+    def shrunk() -> tf.Tensor:
+        return tf.cast(tf.image.resize(decoded, size, antialias=True) + 0.5, tf.uint8)
+
+    pixels = tf.cond(tf.reduce_any(size < before), shrunk, lambda: decoded)
+    return tf.ensure_shape(pixels, [None, None, 3])
+
+
 def evaluation_window(size: tf.Tensor, preprocessing: Preprocessing) -> tuple[tf.Tensor, tf.Tensor]:
     """The part of a picture that evaluation sees, on the grid of `aligned`.
 
@@ -146,6 +174,13 @@ def stretch(
     size = tf.constant([preprocessing.height, preprocessing.width])
     resampled = _resample(window, size, preprocessing.interpolation, halvings)
     return tf.ensure_shape(resampled, [preprocessing.height, preprocessing.width, 3])
+
+
+def _with_pixels(size: tf.Tensor, max_pixels: int) -> tf.Tensor:
+    """The least size of that aspect ratio with `max_pixels`, but never greater: int32 [2]."""
+    sides = tf.cast(size, tf.float64)
+    scale = tf.sqrt(max_pixels / tf.reduce_prod(sides))
+    return tf.minimum(tf.cast(tf.math.ceil(sides * scale), tf.int32), size)
 
 
 def _letterboxed(size: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:

@@ -19,6 +19,7 @@ from hubcls.errors import ConfigError, DataError, UnreadableImagesError
 from hubcls.images.augmenting import Augmentation, draws, operated
 from hubcls.images.decoding import ImageFile, RGBArray, inspect, to_rgb_array
 from hubcls.images.operations.table import Operation
+from hubcls.pipeline.decoded import DecodedSource
 from hubcls.pipeline.sources import FileSource, ImageSource, MixedSource, on_host, source_of
 from hubcls.preprocessing import Preprocessing
 from hubcls.seeding import derived_seed
@@ -33,6 +34,7 @@ OneImage = str | os.PathLike[str] | np.ndarray | Image.Image
 # and with three drawn words.
 _SHUFFLE_ROUNDS = 8
 _Graph = Callable[..., object]
+MEMORY_LIMIT_MB = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +56,9 @@ class TrainingStream:
         seed: of the order and the augmentation.
         taught: a teacher's logits for each image, float32 [N, num_classes], which then
             stand behind its target. An image whose label is -1 has a target of zeros.
+        decoded_cache: image files are decoded and shrunk once and kept on disk
+            (`hubcls.pipeline.decoded`), before the first batch.
+        memory_limit_mb: what batches and images on their way may fill, in megabytes.
     """
 
     split: Split
@@ -63,6 +68,8 @@ class TrainingStream:
     augmentation: Augmentation | None
     seed: int
     taught: npt.NDArray[np.float32] | None = None
+    decoded_cache: bool = False
+    memory_limit_mb: int = MEMORY_LIMIT_MB
 
     def __post_init__(self) -> None:
         """Refuse what no epoch can be made of.
@@ -113,7 +120,7 @@ class TrainingStream:
         steps = tf.data.Dataset.range(start_step, start_step + num_steps)
         images = _mapped(_mapped(steps, self._traced_drawn).unbatch(), self._traced_image)
         batches = tf.data.Dataset.zip((images.batch(self.batch_size, drop_remainder=True), steps))
-        return _finished(_mapped(batches, self._traced_batch))
+        return _finished(_mapped(batches, self._traced_batch), self.memory_limit_mb)
 
     def _places(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """What stands in a batch: images' numbers and copies, int64 [B]; and the epoch."""
@@ -160,6 +167,7 @@ class TrainingStream:
 
     @functools.cached_property
     def _traced_image(self) -> _Graph:
+        _ = self._source  # made here: inside a graph it could not read what it has kept
         drawn = draws(tf.zeros([1, 2], tf.int64))[0]
         return _traced(self._image, tf.TensorSpec([], tf.int64), tf.TensorSpec.from_tensor(drawn))
 
@@ -186,6 +194,8 @@ class TrainingStream:
 
     @functools.cached_property
     def _source(self) -> ImageSource:
+        if self.decoded_cache and isinstance(self.split.images, tuple):
+            return DecodedSource(self.split, self.preprocessing, self.augmentation)
         return source_of(self.split, self.preprocessing)
 
     @property
@@ -203,7 +213,11 @@ class TrainingStream:
 
 
 def evaluation_batches(
-    split: Split, preprocessing: Preprocessing, *, batch_size: int
+    split: Split,
+    preprocessing: Preprocessing,
+    *,
+    batch_size: int,
+    memory_limit_mb: int = MEMORY_LIMIT_MB,
 ) -> tf.data.Dataset:
     """The images of a split in order, uint8 [batch_size, height, width, 3].
 
@@ -214,12 +228,13 @@ def evaluation_batches(
         split: the examples; labels are not read.
         preprocessing: what every image goes through.
         batch_size: images in every batch.
+        memory_limit_mb: what batches and images on their way may fill, in megabytes.
 
     Raises:
         ConfigError: batch_size is below 1.
     """
     source = source_of(split, preprocessing)
-    return _filled_batches(source.load, len(split), batch_size)
+    return _finished(_filled_batches(source.load, len(split), batch_size), memory_limit_mb)
 
 
 def image_batches(
@@ -259,7 +274,8 @@ def image_batches(
     )
     arrays = [found if isinstance(found, np.ndarray) else None for found in checked]
     source = MixedSource(files, arrays, preprocessing)
-    return _filled_batches(source.load, len(images), batch_size), len(images)
+    batches = _filled_batches(source.load, len(images), batch_size)
+    return _finished(batches, MEMORY_LIMIT_MB), len(images)
 
 
 def _check_image(image: OneImage) -> ImageFile | RGBArray | str:
@@ -292,8 +308,10 @@ def _filled_batches(
         )
         return tf.ensure_shape(full, [batch_size, *images.shape[1:]])
 
-    batches = _mapped(tf.data.Dataset.range(count), load).batch(batch_size)
-    return _finished(_mapped(batches, filled))
+    is_full = count % batch_size == 0
+    images = _mapped(tf.data.Dataset.range(count), load)
+    batches = images.batch(batch_size, drop_remainder=is_full)
+    return batches if is_full else _mapped(batches, filled)
 
 
 def _traced(function: Callable[..., object], *signature: tf.TensorSpec) -> _Graph:
@@ -309,8 +327,9 @@ def _mapped(dataset: tf.data.Dataset, function: Callable[..., object]) -> tf.dat
     )
 
 
-def _finished(batches: tf.data.Dataset) -> tf.data.Dataset:
+def _finished(batches: tf.data.Dataset, memory_limit_mb: int) -> tf.data.Dataset:
     options = tf.data.Options()
+    options.autotune.ram_budget = memory_limit_mb * 2**20
     # Between machines each takes its part of every batch; there are no files to share out.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return batches.with_options(options).prefetch(tf.data.AUTOTUNE)

@@ -12,7 +12,7 @@ import tensorflow as tf
 from hubcls.datasets.base import Split
 from hubcls.images.augmenting import Augmentation, augment, load_augmented
 from hubcls.images.decoding import RGBArray
-from hubcls.images.resizing import load, resize
+from hubcls.images.resizing import load, load_shrunk, resize
 from hubcls.preprocessing import Preprocessing
 
 
@@ -61,6 +61,10 @@ class FileSource:
             augmentation=augmentation,
             drawn=drawn,
         )
+
+    def load_shrunk(self, index: tf.Tensor, max_pixels: int) -> tf.Tensor:
+        """All of image `index`, uint8 [H, W, 3], shrunk to about so many pixels."""
+        return load_shrunk(self._paths[index], self._is_for_pillow(index), max_pixels)
 
     def _is_for_pillow(self, index: tf.Tensor) -> tf.Tensor | bool:
         # A plain False keeps Python out of the graph.

@@ -67,6 +67,11 @@ class RunConfig:
             there are several; "one_device"; "mirrored" also over several logical CPUs.
         sync_batch_norm: BatchNorm that trains takes its statistics over the batches of all
             devices; False takes each device's own, and the mean of their moving averages.
+        decoded_cache: decode every training image once, before the first step, and keep it
+            under `~/.hubcls/cache/images`, shrunk until the least random crop has as many
+            pixels as the input: docs/augmentation.md. HUBCLS_CACHE_GB bounds it.
+        memory_limit_mb: the most that images on their way to a training step may fill, in
+            megabytes; tf.data's buffers and parallel calls keep to it.
     """
 
     log_interval: int = 10
@@ -95,6 +100,8 @@ class RunConfig:
     resume: bool | Literal["auto"] = "auto"
     distribution: Literal["auto", "one_device", "mirrored"] = "auto"
     sync_batch_norm: bool = True
+    decoded_cache: bool = False
+    memory_limit_mb: int = 1024
 
     def __post_init__(self) -> None:
         """Check every value and fill in the two that depend on the moment.
@@ -146,6 +153,7 @@ def _wrong_numbers(config: RunConfig) -> list[str]:
         ("log_interval", 1, False),
         ("batch_size", 1, False),
         ("gradient_accumulation", 1, False),
+        ("memory_limit_mb", 1, False),
         ("seed", 0, False),
         ("num_epoch", 0, True),
         ("eval_interval", 1, True),
@@ -187,7 +195,7 @@ def _wrong_choices(config: RunConfig) -> list[str]:
     wrong = []
     for name in (
         *("use_pyreader", "use_data_parallel", "use_cuda", "enable_memory_optim"),
-        "sync_batch_norm",
+        *("sync_batch_norm", "decoded_cache"),
     ):
         if not isinstance(getattr(config, name), bool):
             wrong.append(f"{name} must be True or False, not {getattr(config, name)!r}")
