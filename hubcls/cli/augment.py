@@ -15,7 +15,7 @@ from hubcls.cli.configs import config_of
 from hubcls.cli.parsing import given
 from hubcls.datasets.base import Split
 from hubcls.errors import ConfigError
-from hubcls.images.augmenting import Augmentation
+from hubcls.images.augmenting import Augmentation, draws
 from hubcls.images.operations.table import OPERATIONS, plain_values
 from hubcls.images.sheets import contact_sheet
 from hubcls.pipeline.building import evaluation_batches
@@ -78,7 +78,8 @@ def augmentation_sheet(
     columns = {"original": originals.numpy()}
     if augmentation.horizontal_flip or augmentation.min_area < 1:
         source = source_of(shown, preprocessing)
-        crops = [source.load_augmented(tf.constant(row), augmentation, [seed, row]) for row in rows]
+        chance = draws(tf.constant([[seed, row] for row in rows]))
+        crops = [source.load_augmented(row, augmentation, chance[row]) for row in rows]
         columns["crop and flip"] = np.stack(crops)
     for each in augmentation.operations:
         name = plain_values(each)["name"]

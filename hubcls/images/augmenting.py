@@ -15,17 +15,18 @@ import tensorflow as tf
 
 from hubcls.errors import ConfigError
 from hubcls.images.graph_decoding import ChooseWindow, cut, decode_window
-from hubcls.images.operations.chance import folded
+from hubcls.images.operations.chance import folded, uniform
 from hubcls.images.operations.table import (
     Batch,
     Operation,
     fields_of,
     looked_up,
 )
-from hubcls.images.resizing import centred_window, load, resize, stretch
+from hubcls.images.resizing import aligned, centred_window, load, resize, stretch
 from hubcls.preprocessing import Preprocessing
 
 _ATTEMPTS = 10
+_NUM_DRAWS = 2 * _ATTEMPTS + 3
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,24 @@ class Augmentation:
         return fields_of(self)
 
 
+def draws(seeds: tf.Tensor) -> tf.Tensor:
+    """The chance of each image's crop and flip, float32 [B, D] in [0, 1).
+
+    Drawn for a whole batch at once; a row depends on its own seed alone.
+
+    Args:
+        seeds: int [B, 2].
+    """
+    return uniform(seeds, _NUM_DRAWS)
+
+
 def load_augmented(
     path: tf.Tensor,
     needs_pillow: tf.Tensor | bool,
     *,
     preprocessing: Preprocessing,
     augmentation: Augmentation,
-    seed: tf.Tensor,
+    drawn: tf.Tensor,
 ) -> tf.Tensor:
     """`augment` of the file's picture, decoding little more of a JPEG than is used.
 
@@ -100,17 +112,22 @@ def load_augmented(
         needs_pillow: bool [], as `inspect` found.
         preprocessing: size, resize rule and interpolation are read.
         augmentation: what to change.
-        seed: int32 or int64 [2].
+        drawn: a row of `draws`.
 
     Returns:
-        uint8 [height, width, 3].
+        uint8 [height, width, 3]; as different from `augment` as `load` is from `resize`.
     """
+
+    def cropped(choose: ChooseWindow) -> tf.Tensor:
+        window, halvings = decode_window(path, needs_pillow, choose)
+        return stretch(window, preprocessing, halvings)
+
     return _augmented(
         lambda: load(path, needs_pillow, preprocessing),
-        lambda choose: decode_window(path, needs_pillow, choose),
+        cropped,
         preprocessing=preprocessing,
         augmentation=augmentation,
-        seed=seed,
+        drawn=drawn,
     )
 
 
@@ -119,7 +136,7 @@ def augment(
     preprocessing: Preprocessing,
     *,
     augmentation: Augmentation,
-    seed: tf.Tensor,
+    drawn: tf.Tensor,
 ) -> tf.Tensor:
     """A random crop of the image, stretched to the input size, then perhaps mirrored.
 
@@ -127,17 +144,17 @@ def augment(
         image: uint8 [H, W, 3], RGB.
         preprocessing: size, resize rule and interpolation are read.
         augmentation: what to change.
-        seed: int32 or int64 [2].
+        drawn: a row of `draws`.
 
     Returns:
         uint8 [height, width, 3].
     """
     return _augmented(
         lambda: resize(image, preprocessing),
-        lambda choose: cut(image, choose),
+        lambda choose: stretch(cut(image, choose), preprocessing),
         preprocessing=preprocessing,
         augmentation=augmentation,
-        seed=seed,
+        drawn=drawn,
     )
 
 
@@ -161,7 +178,7 @@ def operated(
 
 
 def random_window(
-    size: tf.Tensor, *, preprocessing: Preprocessing, augmentation: Augmentation, seed: tf.Tensor
+    size: tf.Tensor, *, preprocessing: Preprocessing, augmentation: Augmentation, drawn: tf.Tensor
 ) -> tf.Tensor:
     """A window of random area, aspect ratio and place: int32 [4], top, left, height, width.
 
@@ -173,46 +190,46 @@ def random_window(
         size: int32 [2], the picture's height and width.
         preprocessing: the input's size and the resize rule are read.
         augmentation: the ranges.
-        seed: int32 or int64 [2].
+        drawn: a row of `draws`.
     """
     height, width = tf.unstack(tf.cast(size, tf.float32))
     input_aspect = preprocessing.width / preprocessing.height
     usual_aspect = width / height if preprocessing.resize == "stretch" else input_aspect
-    shape_seed, place_seed = tf.unstack(tf.random.split(seed))
-    area_draw, aspect_draw = tf.unstack(tf.random.stateless_uniform([2, _ATTEMPTS], shape_seed))
+    area_draw, aspect_draw = drawn[:_ATTEMPTS], drawn[_ATTEMPTS : 2 * _ATTEMPTS]
     area = height * width * (augmentation.min_area + (1 - augmentation.min_area) * area_draw)
     lowest, highest = math.log(augmentation.min_aspect), math.log(augmentation.max_aspect)
     aspect = usual_aspect * tf.exp(lowest + (highest - lowest) * aspect_draw)
-    sides = tf.stack([tf.sqrt(area / aspect), tf.sqrt(area * aspect)], axis=1)
+    sides = tf.sqrt(tf.stack([area / aspect, area * aspect], axis=1))
     sides = tf.maximum(tf.cast(tf.round(sides), tf.int32), 1)
     fits = tf.reduce_all(sides <= size, axis=1)
-    drawn = sides[tf.argmax(fits)]
-    room = tf.cast(size - drawn + 1, tf.float32)
-    corner = tf.cast(tf.floor(tf.random.stateless_uniform([2], place_seed) * room), tf.int32)
+    attempt = sides[tf.argmax(fits)]
+    room = tf.cast(size - attempt + 1, tf.float32)
+    # A draw just below 1 times the room may round up to the room itself.
+    corner = tf.minimum(tf.cast(drawn[-3:-1] * room, tf.int32), size - attempt)
     return tf.cond(
         tf.reduce_any(fits),
-        lambda: tf.concat([corner, drawn], axis=0),
+        lambda: tf.concat([corner, attempt], axis=0),
         lambda: centred_window(size, aspect=input_aspect, fraction=1.0),
     )
 
 
 def _augmented(
     as_in_evaluation: Callable[[], tf.Tensor],
-    window: Callable[[ChooseWindow], tf.Tensor],
+    cropped: Callable[[ChooseWindow], tf.Tensor],
     *,
     preprocessing: Preprocessing,
     augmentation: Augmentation,
-    seed: tf.Tensor,
+    drawn: tf.Tensor,
 ) -> tf.Tensor:
-    crop_seed, flip_seed = tf.unstack(tf.random.split(seed))
+    wanted = tf.constant([preprocessing.height, preprocessing.width])
 
-    def choose(size: tf.Tensor) -> tf.Tensor:
-        return random_window(
-            size, preprocessing=preprocessing, augmentation=augmentation, seed=crop_seed
+    def choose(size: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        window = random_window(
+            size, preprocessing=preprocessing, augmentation=augmentation, drawn=drawn
         )
+        return aligned(window, wanted)
 
-    keeps_window = augmentation.min_area == 1.0
-    image = as_in_evaluation() if keeps_window else stretch(window(choose), preprocessing)
+    image = as_in_evaluation() if augmentation.min_area == 1.0 else cropped(choose)
     if not augmentation.horizontal_flip:
         return image
-    return tf.image.stateless_random_flip_left_right(image, flip_seed)
+    return tf.cond(drawn[-1] < 0.5, lambda: tf.reverse(image, [1]), lambda: image)

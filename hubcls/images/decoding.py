@@ -176,7 +176,7 @@ def _is_plain(image: Image.Image, contents: bytes) -> bool:
         is_8_bit = contents[_PNG_BIT_DEPTH] == 8 and contents[_PNG_COLOUR_TYPE] in (0, 2)
         is_animated = getattr(image, "is_animated", False)
         return is_8_bit and not is_animated and _has_intact_chunks(contents)
-    return False
+    return image.format == "WEBP" and not getattr(image, "is_animated", False)
 
 
 def _has_intact_chunks(contents: bytes) -> bool:

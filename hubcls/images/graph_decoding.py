@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable
 
@@ -10,12 +11,15 @@ import tensorflow as tf
 
 from hubcls.images.decoding import read_with_pillow
 
-ChooseWindow = Callable[[tf.Tensor], tf.Tensor]
-"""int32 [2], a picture's height and width → int32 [4], a window's top, left, height, width."""
+ChooseWindow = Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+"""A picture's height and width, int32 [2] → a window of it, int32 [4]: top, left, height,
+width; and how often decoding may halve it, int32 [], 0–3: each of the four is a multiple
+of 2 to that power."""
 
-# Beside the right border of its window libjpeg has no neighbour to smooth colours with,
-# so we decode two columns more and cut them off: exactly the pixels of the whole picture.
+# Beside the borders of its window libjpeg has no neighbours to smooth colours with, so we
+# decode two columns more and cut them off: exactly the pixels of the whole picture.
 _CHROMA_MARGIN = 2
+_JPEG_RATIOS = (1, 2, 4, 8)
 
 
 def decode(path: tf.Tensor, needs_pillow: tf.Tensor | bool) -> tf.Tensor:
@@ -26,28 +30,33 @@ def decode(path: tf.Tensor, needs_pillow: tf.Tensor | bool) -> tf.Tensor:
         needs_pillow: bool [], as `inspect` found. Where Python already knows it to be
             False, the graph holds no Python function.
     """
-    return decode_window(path, needs_pillow, whole)
+    return decode_window(path, needs_pillow, lambda size: (whole(size), tf.constant(0)))[0]
 
 
 def decode_window(
     path: tf.Tensor, needs_pillow: tf.Tensor | bool, choose: ChooseWindow
-) -> tf.Tensor:
-    """A window of the picture as uint8 [h, w, 3]; of a JPEG little more is decoded.
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """A window of the picture; of a JPEG little more is decoded, and small where it may be.
 
     Args:
         path: string [].
         needs_pillow: bool [], as `inspect` found.
         choose: picks the window once the picture's size is known.
+
+    Returns:
+        uint8 [h, w, 3], and how often it was halved, int32 []: 0 for other than plain JPEG
+        files.
     """
     contents = tf.io.read_file(path)
     is_plain_jpeg = tf.logical_and(
         tf.strings.substr(contents, 0, 3) == b"\xff\xd8\xff", tf.logical_not(needs_pillow)
     )
-    return tf.cond(
+    pixels, halvings = tf.cond(
         is_plain_jpeg,
         lambda: _decode_jpeg_window(contents, choose),
-        lambda: cut(_decode_other(path, contents, needs_pillow), choose),
+        lambda: (cut(_decode_other(path, contents, needs_pillow), choose), tf.constant(0)),
     )
+    return pixels, halvings
 
 
 def whole(size: tf.Tensor) -> tf.Tensor:
@@ -56,26 +65,41 @@ def whole(size: tf.Tensor) -> tf.Tensor:
 
 
 def cut(image: tf.Tensor, choose: ChooseWindow) -> tf.Tensor:
-    """The chosen window of `image`, uint8 [H, W, 3]."""
-    top, left, height, width = tf.unstack(choose(tf.shape(image)[:2]))
+    """The chosen window of `image`, uint8 [H, W, 3], in full size."""
+    window, _ = choose(tf.shape(image)[:2])
+    top, left, height, width = tf.unstack(window)
     return image[top : top + height, left : left + width]
 
 
-def _decode_jpeg_window(contents: tf.Tensor, choose: ChooseWindow) -> tf.Tensor:
+def _decode_jpeg_window(contents: tf.Tensor, choose: ChooseWindow) -> tuple[tf.Tensor, tf.Tensor]:
     size = tf.io.extract_jpeg_shape(contents)[:2]
-    top, left, height, width = tf.unstack(choose(size))
-    wider = tf.minimum(width + _CHROMA_MARGIN, size[1] - left)
-    decoded = tf.image.decode_and_crop_jpeg(
+    window, halvings = choose(size)
+    ratio = tf.bitwise.left_shift(1, halvings)
+    top, left, height, width = tf.unstack(window // ratio)
+    columns = (size[1] + ratio - 1) // ratio
+    first = tf.maximum(left - _CHROMA_MARGIN, 0)
+    end = tf.minimum(left + width + _CHROMA_MARGIN, columns)
+    box = tf.stack([top, first, height, end - first])
+    decoded = tf.switch_case(
+        halvings,
+        [functools.partial(_decode_jpeg, contents, box, ratio=ratio) for ratio in _JPEG_RATIOS],
+    )
+    return decoded[:, left - first : left - first + width], halvings
+
+
+def _decode_jpeg(contents: tf.Tensor, box: tf.Tensor, *, ratio: int) -> tf.Tensor:
+    """The box of the picture at 1/ratio of its size, in whose pixels the box counts."""
+    return tf.image.decode_and_crop_jpeg(
         contents,
-        tf.stack([top, left, height, wider]),
+        box,
         channels=3,
+        ratio=ratio,
         dct_method="INTEGER_ACCURATE",  # Pillow's; the default differs from it by up to 5
         # inspect() refuses what Pillow finds damaged; the little that libjpeg mends in
         # Pillow's hands it must not refuse here, in the middle of a run.
         try_recover_truncated=True,
         acceptable_fraction=0.0,
     )
-    return decoded[:, :width]
 
 
 def _decode_other(
@@ -86,7 +110,12 @@ def _decode_other(
         return tf.ensure_shape(pixels, [None, None, 3])
 
     def by_tensorflow() -> tf.Tensor:
-        return tf.io.decode_png(contents, channels=3)
+        is_png = tf.strings.substr(contents, 0, 4) == b"\x89PNG"
+        return tf.cond(
+            is_png,
+            lambda: tf.io.decode_png(contents, channels=3),
+            lambda: tf.io.decode_webp(contents, channels=3)[0],
+        )
 
     known = tf.get_static_value(tf.convert_to_tensor(needs_pillow))
     if known is None:

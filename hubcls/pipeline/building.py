@@ -16,9 +16,10 @@ from PIL import Image
 
 from hubcls.datasets.base import Split
 from hubcls.errors import ConfigError, DataError, UnreadableImagesError
-from hubcls.images.augmenting import Augmentation, operated
+from hubcls.images.augmenting import Augmentation, draws, operated
 from hubcls.images.decoding import ImageFile, RGBArray, inspect, to_rgb_array
 from hubcls.images.operations.table import Operation
+from hubcls.pipeline.decoded import DecodedSource
 from hubcls.pipeline.sources import (
     FeatureSource,
     FileSource,
@@ -39,6 +40,8 @@ OneImage = str | os.PathLike[str] | np.ndarray | Image.Image
 # order. We call the same operation with 8 rounds, where none of 2,000 orders stood out,
 # and with three drawn words.
 _SHUFFLE_ROUNDS = 8
+_Graph = Callable[..., object]
+MEMORY_LIMIT_MB = 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +64,9 @@ class TrainingStream:
         taught: a teacher's logits for each image, float32 [N, num_classes], which then
             stand behind its target. An image whose label is -1 has a target of zeros.
         features: shown in the place of the images, a view of each drawn anew every epoch.
+        decoded_cache: image files are decoded and shrunk once and kept on disk
+            (`hubcls.pipeline.decoded`), before the first batch.
+        memory_limit_mb: what batches and images on their way may fill, in megabytes.
     """
 
     split: Split
@@ -71,6 +77,8 @@ class TrainingStream:
     seed: int
     taught: npt.NDArray[np.float32] | None = None
     features: FeatureSource | None = None
+    decoded_cache: bool = False
+    memory_limit_mb: int = MEMORY_LIMIT_MB
 
     def __post_init__(self) -> None:
         """Refuse what no epoch can be made of.
@@ -118,20 +126,16 @@ class TrainingStream:
             raise ConfigError(
                 f"start_step and num_steps must be 0 or more, not {start_step} and {num_steps}"
             )
-        first, last = (step * self.batch_size for step in (start_step, start_step + num_steps))
-        places = tf.data.Dataset.range(first, last)
+        steps = tf.data.Dataset.range(start_step, start_step + num_steps)
         if self.features is not None:
-            drawn = _mapped(places, self._drawn).batch(self.batch_size, drop_remainder=True)
-            return _finished(_mapped(drawn, self._featured))
-        batches = _mapped(places, self._traced_example).batch(self.batch_size, drop_remainder=True)
-        if self._operations:
-            of_batch = places.batch(self.batch_size, drop_remainder=True)
-            batches = _mapped(tf.data.Dataset.zip((batches, of_batch)), self._traced_operations)
-        return _finished(batches)
+            return _finished(_mapped(steps, self._featured), self.memory_limit_mb)
+        images = _mapped(_mapped(steps, self._traced_drawn).unbatch(), self._traced_image)
+        batches = tf.data.Dataset.zip((images.batch(self.batch_size, drop_remainder=True), steps))
+        return _finished(_mapped(batches, self._traced_batch), self.memory_limit_mb)
 
-    def _drawn(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Image, copy of it and epoch at a place of the run, counted in images; int64 []."""
-        step, row = position // self.batch_size, position % self.batch_size
+    def _places(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """What stands in a batch: images' numbers and copies, int64 [B]; and the epoch."""
+        row = tf.range(self.batch_size, dtype=tf.int64)
         epoch, step = step // self.steps_per_epoch, step % self.steps_per_epoch
         # One copy of all of a batch's images, then the next: operations that mix neighbours
         # mix different images, and several devices have different copies.
@@ -139,50 +143,63 @@ class TrainingStream:
         place, copy = step * distinct + row % distinct, row // distinct
         return self._shuffled(place % len(self.split), epoch), copy, epoch
 
-    def _target(self, index: tf.Tensor) -> tf.Tensor:
-        """The target of an image, or of each of several."""
-        label = tf.gather(self._labels, index)
+    def _targets(self, index: tf.Tensor) -> tf.Tensor:
+        """The targets of images by number, int64 [B]."""
+        labels = tf.gather(self._labels, index)
         if self.split.is_multi_label:
-            target = tf.cast(label, tf.float32)
+            targets = tf.cast(labels, tf.float32)
         else:
-            target = tf.one_hot(label, self.num_classes, dtype=tf.float32)
+            targets = tf.one_hot(labels, self.num_classes, dtype=tf.float32)
         if self._taught is not None:
-            target = tf.concat([target, tf.gather(self._taught, index)], axis=-1)
-        return target
+            targets = tf.concat([targets, tf.gather(self._taught, index)], axis=1)
+        return targets
 
-    def _featured(
-        self, index: tf.Tensor, copy: tf.Tensor, epoch: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """The features and targets of a batch of drawn images; int64 [B] each."""
+    def _featured(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """A batch's features and targets."""
         if self.features is None:
             raise AssertionError("only a stream of features draws views")
+        index, copy, epoch = self._places(step)
         # Each epoch goes on to the next view of an image, whose first one is its own.
-        shown = index + epoch * self._repeats + copy
-        return self.features.load(index, shown % self.features.num_views), self._target(index)
+        views = (index + epoch * self._repeats + copy) % self.features.num_views
+        return self.features.load(index, views), self._targets(index)
 
-    def _example(self, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The image and target at a place of the run, counted in images; int64 []."""
-        index, copy, epoch = self._drawn(position)
-        target = self._target(index)
+    def _drawn(self, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The images of a batch by number, int64 [B], and the chance of each, float32 [B, D]."""
+        index, copy, epoch = self._places(step)
+        purpose = tf.zeros_like(index) + derived_seed(self.seed, "augmentation") + epoch
+        return index, draws(tf.stack([purpose, index + copy * len(self.split)], axis=1))
+
+    def _image(self, index: tf.Tensor, drawn: tf.Tensor) -> tf.Tensor:
         if self.augmentation is None:
-            return self._source.load(index), target
-        copy_of_image = index + copy * len(self.split)
-        seed = tf.stack([derived_seed(self.seed, "augmentation") + epoch, copy_of_image])
-        return self._source.load_augmented(index, self.augmentation, seed), target
+            return self._source.load(index)
+        return self._source.load_augmented(index, self.augmentation, drawn)
+
+    def _batch(self, images: tf.Tensor, step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """A batch's images after the operations, and its targets."""
+        index, _, _ = self._places(step)
+        targets = self._targets(index)
+        if not self._operations:
+            return images, targets
+        places = step * self.batch_size + tf.range(self.batch_size, dtype=tf.int64)
+        # Chance is that of an image's place in the run.
+        purpose = tf.zeros_like(places) + derived_seed(self.seed, "operations")
+        return operated(self._operations, images, targets, tf.stack([purpose, places], axis=1))
+
+    # Graphs that every call of `batches` shares.
+    @functools.cached_property
+    def _traced_drawn(self) -> _Graph:
+        return _traced(self._drawn, tf.TensorSpec([], tf.int64))
 
     @functools.cached_property
-    def _traced_example(self) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]:
-        """`_example` as a graph that every call of `batches` shares."""
-        place = tf.TensorSpec([], tf.int64)
-        traced = tf.function(self._example, input_signature=[place], autograph=False)
-        return cast("Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]", traced)
+    def _traced_image(self) -> _Graph:
+        _ = self._source  # made here: inside a graph it could not read what it has kept
+        drawn = draws(tf.zeros([1, 2], tf.int64))[0]
+        return _traced(self._image, tf.TensorSpec([], tf.int64), tf.TensorSpec.from_tensor(drawn))
 
-    def _operated(
-        self, batch: tuple[tf.Tensor, tf.Tensor], places: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """A batch after the operations; an image's chance is that of its place in the run."""
-        purpose = tf.zeros_like(places) + derived_seed(self.seed, "operations")
-        return operated(self._operations, *batch, tf.stack([purpose, places], axis=1))
+    @functools.cached_property
+    def _traced_batch(self) -> _Graph:
+        size = [self.batch_size, self.preprocessing.height, self.preprocessing.width, 3]
+        return _traced(self._batch, tf.TensorSpec(size, tf.uint8), tf.TensorSpec([], tf.int64))
 
     @property
     def _repeats(self) -> int:
@@ -191,17 +208,6 @@ class TrainingStream:
     @property
     def _operations(self) -> tuple[Operation, ...]:
         return () if self.augmentation is None else self.augmentation.operations
-
-    @functools.cached_property
-    def _traced_operations(self) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
-        """`_operated` as a graph that every call of `batches` shares."""
-        size, height, width = self.batch_size, self.preprocessing.height, self.preprocessing.width
-        images = tf.TensorSpec([size, height, width, 3], tf.uint8)
-        targets = tf.TensorSpec([size, self.target_size], tf.float32)
-        places = tf.TensorSpec([size], tf.int64)
-        signature = [(images, targets), places]
-        traced = tf.function(self._operated, input_signature=signature, autograph=False)
-        return cast("Callable[..., tuple[tf.Tensor, tf.Tensor]]", traced)
 
     def _shuffled(self, place: tf.Tensor, epoch: tf.Tensor) -> tf.Tensor:
         epoch_seed = tf.stack([derived_seed(self.seed, "order"), epoch])
@@ -213,6 +219,8 @@ class TrainingStream:
 
     @functools.cached_property
     def _source(self) -> ImageSource:
+        if self.decoded_cache and isinstance(self.split.images, tuple):
+            return DecodedSource(self.split, self.preprocessing, self.augmentation)
         return source_of(self.split, self.preprocessing)
 
     @property
@@ -230,7 +238,11 @@ class TrainingStream:
 
 
 def evaluation_batches(
-    split: Split, preprocessing: Preprocessing, *, batch_size: int
+    split: Split,
+    preprocessing: Preprocessing,
+    *,
+    batch_size: int,
+    memory_limit_mb: int = MEMORY_LIMIT_MB,
 ) -> tf.data.Dataset:
     """The images of a split in order, uint8 [batch_size, height, width, 3].
 
@@ -241,12 +253,13 @@ def evaluation_batches(
         split: the examples; labels are not read.
         preprocessing: what every image goes through.
         batch_size: images in every batch.
+        memory_limit_mb: what batches and images on their way may fill, in megabytes.
 
     Raises:
         ConfigError: batch_size is below 1.
     """
     source = source_of(split, preprocessing)
-    return _filled_batches(source.load, len(split), batch_size)
+    return _finished(_filled_batches(source.load, len(split), batch_size), memory_limit_mb)
 
 
 def view_batches(
@@ -276,17 +289,17 @@ def view_batches(
     last = len(split) - 1
 
     def load(index: tf.Tensor) -> tf.Tensor:
-        return source.load_augmented(index, augmentation, held[index])
+        return source.load_augmented(index, augmentation, draws(held[index][None])[0])
 
     def change(images: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
         chosen = tf.gather(held, tf.minimum(numbers, last))
         return operated(augmentation.operations, images, tf.zeros([batch_size, 1]), chosen)[0]
 
     batches = _filled_batches(load, len(split), batch_size)
-    if not augmentation.operations:
-        return batches
-    numbers = tf.data.Dataset.range(len(batches) * batch_size).batch(batch_size)
-    return _finished(_mapped(tf.data.Dataset.zip((batches, numbers)), change))
+    if augmentation.operations:
+        numbers = tf.data.Dataset.range(len(batches) * batch_size).batch(batch_size)
+        batches = _mapped(tf.data.Dataset.zip((batches, numbers)), change)
+    return _finished(batches, MEMORY_LIMIT_MB)
 
 
 def image_batches(
@@ -326,7 +339,8 @@ def image_batches(
     )
     arrays = [found if isinstance(found, np.ndarray) else None for found in checked]
     source = MixedSource(files, arrays, preprocessing)
-    return _filled_batches(source.load, len(images), batch_size), len(images)
+    batches = _filled_batches(source.load, len(images), batch_size)
+    return _finished(batches, MEMORY_LIMIT_MB), len(images)
 
 
 def _check_image(image: OneImage) -> ImageFile | RGBArray | str:
@@ -359,8 +373,15 @@ def _filled_batches(
         )
         return tf.ensure_shape(full, [batch_size, *images.shape[1:]])
 
-    batches = _mapped(tf.data.Dataset.range(count), load).batch(batch_size)
-    return _finished(_mapped(batches, filled))
+    is_full = count % batch_size == 0
+    images = _mapped(tf.data.Dataset.range(count), load)
+    batches = images.batch(batch_size, drop_remainder=is_full)
+    return batches if is_full else _mapped(batches, filled)
+
+
+def _traced(function: Callable[..., object], *signature: tf.TensorSpec) -> _Graph:
+    traced = tf.function(function, input_signature=signature, autograph=False)
+    return cast("_Graph", traced)
 
 
 def _mapped(dataset: tf.data.Dataset, function: Callable[..., object]) -> tf.data.Dataset:
@@ -371,8 +392,9 @@ def _mapped(dataset: tf.data.Dataset, function: Callable[..., object]) -> tf.dat
     )
 
 
-def _finished(batches: tf.data.Dataset) -> tf.data.Dataset:
+def _finished(batches: tf.data.Dataset, memory_limit_mb: int) -> tf.data.Dataset:
     options = tf.data.Options()
+    options.autotune.ram_budget = memory_limit_mb * 2**20
     # Between machines each takes its part of every batch; there are no files to share out.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
     return batches.with_options(options).prefetch(tf.data.AUTOTUNE)

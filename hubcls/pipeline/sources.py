@@ -12,7 +12,7 @@ import tensorflow as tf
 from hubcls.datasets.base import Split
 from hubcls.images.augmenting import Augmentation, augment, load_augmented
 from hubcls.images.decoding import RGBArray
-from hubcls.images.resizing import load, resize
+from hubcls.images.resizing import load, load_shrunk, resize
 from hubcls.preprocessing import Preprocessing
 
 
@@ -23,9 +23,9 @@ class ImageSource(Protocol):
         """Image `index` as evaluation sees it, uint8 [height, width, 3]."""
 
     def load_augmented(
-        self, index: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor
+        self, index: tf.Tensor, augmentation: Augmentation, drawn: tf.Tensor
     ) -> tf.Tensor:
-        """Image `index` changed at random, uint8 [height, width, 3]."""
+        """Image `index` changed by a row of `draws`, uint8 [height, width, 3]."""
 
 
 class FeatureSource(Protocol):
@@ -62,7 +62,7 @@ class FileSource:
         return load(self._paths[index], self._is_for_pillow(index), self._preprocessing)
 
     def load_augmented(
-        self, index: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor
+        self, index: tf.Tensor, augmentation: Augmentation, drawn: tf.Tensor
     ) -> tf.Tensor:
         """Image `index` changed at random."""
         return load_augmented(
@@ -70,8 +70,12 @@ class FileSource:
             self._is_for_pillow(index),
             preprocessing=self._preprocessing,
             augmentation=augmentation,
-            seed=seed,
+            drawn=drawn,
         )
+
+    def load_shrunk(self, index: tf.Tensor, max_pixels: int) -> tf.Tensor:
+        """All of image `index`, uint8 [H, W, 3], shrunk to about so many pixels."""
+        return load_shrunk(self._paths[index], self._is_for_pillow(index), max_pixels)
 
     def _is_for_pillow(self, index: tf.Tensor) -> tf.Tensor | bool:
         # A plain False keeps Python out of the graph.
@@ -96,10 +100,12 @@ class ArraySource:
         return resize(self._rgb(index), self._preprocessing)
 
     def load_augmented(
-        self, index: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor
+        self, index: tf.Tensor, augmentation: Augmentation, drawn: tf.Tensor
     ) -> tf.Tensor:
         """Image `index` changed at random."""
-        return augment(self._rgb(index), self._preprocessing, augmentation=augmentation, seed=seed)
+        return augment(
+            self._rgb(index), self._preprocessing, augmentation=augmentation, drawn=drawn
+        )
 
     def _rgb(self, index: tf.Tensor) -> tf.Tensor:
         image = tf.gather(self._images, index)

@@ -167,6 +167,8 @@ def _stream(ingredients: Ingredients, config: RunConfig, replicas: int) -> Train
         batch_size=config.batch_size * replicas,
         augmentation=ingredients.augmentation,
         seed=config.seed if ingredients.data_seed is None else ingredients.data_seed,
+        decoded_cache=config.decoded_cache,
+        memory_limit_mb=config.memory_limit_mb,
     )
 
 

@@ -24,6 +24,7 @@ _FREE = (
     "eval_interval",
     "log_interval",
     "max_seconds",
+    "memory_limit_mb",
     "mixed_precision",
     "num_epoch",
     "resume",

@@ -73,6 +73,11 @@ class RunConfig:
             are random changes of it; in the frozen part nothing is dropped. 0 shows new
             changes at every step. "auto" is 1 where only the head trains or images are not
             augmented, else 0.
+        decoded_cache: decode every training image once, before the first step, and keep it
+            under `~/.hubcls/cache/images`, shrunk until the least random crop has as many
+            pixels as the input: docs/augmentation.md. HUBCLS_CACHE_GB bounds it.
+        memory_limit_mb: the most that images on their way to a training step may fill, in
+            megabytes; tf.data's buffers and parallel calls keep to it.
     """
 
     log_interval: int = 10
@@ -102,6 +107,8 @@ class RunConfig:
     distribution: Literal["auto", "one_device", "mirrored"] = "auto"
     sync_batch_norm: bool = True
     cached_views: CachedViews = "auto"
+    decoded_cache: bool = False
+    memory_limit_mb: int = 1024
 
     def __post_init__(self) -> None:
         """Check every value and fill in the two that depend on the moment.
@@ -153,6 +160,7 @@ def _wrong_numbers(config: RunConfig) -> list[str]:
         ("log_interval", 1, False),
         ("batch_size", 1, False),
         ("gradient_accumulation", 1, False),
+        ("memory_limit_mb", 1, False),
         ("seed", 0, False),
         ("cached_views", 0, False),
         ("num_epoch", 0, True),
@@ -195,7 +203,7 @@ def _wrong_choices(config: RunConfig) -> list[str]:
     wrong = []
     for name in (
         *("use_pyreader", "use_data_parallel", "use_cuda", "enable_memory_optim"),
-        "sync_batch_norm",
+        *("sync_batch_norm", "decoded_cache"),
     ):
         if not isinstance(getattr(config, name), bool):
             wrong.append(f"{name} must be True or False, not {getattr(config, name)!r}")

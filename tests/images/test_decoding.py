@@ -237,15 +237,24 @@ def test_bytes_are_read_like_the_file_that_holds_them(saved, picture):
         ("I;16", "a.png", True),
         ("RGB", "a.gif", True),
         ("RGB", "a.bmp", True),
-        ("RGB", "a.webp", True),
+        ("RGB", "a.webp", False),
         ("RGB", "a.tiff", True),
     ],
 )
-def test_only_plain_jpeg_and_png_go_without_pillow(saved, picture, mode, name, needs_pillow):
+def test_only_plain_jpeg_png_and_webp_go_without_pillow(saved, picture, mode, name, needs_pillow):
     image = Image.fromarray(picture)
     image = image.convert("L").convert(mode) if mode == "I;16" else image.convert(mode)
 
     assert inspect(saved(image, name)).needs_pillow is needs_pillow
+
+
+def test_a_webp_with_alpha_or_several_frames_needs_pillow(saved, picture):
+    image = Image.fromarray(picture)
+    image.putalpha(100)
+    moving = saved(image.convert("RGB"), "b.webp", save_all=True, append_images=[image])
+
+    assert inspect(saved(image, "a.webp")).needs_pillow
+    assert inspect(moving).needs_pillow
 
 
 def test_a_png_without_its_end_chunk_needs_pillow(saved, picture, tmp_path):

@@ -29,6 +29,10 @@ def plain_files(saved, picture):
         "png": saved(noisy, "a.png"),
         "grey png": saved(noisy[..., 0], "grey.png"),
         "png named jpg": saved(noisy, "png.jpg", format="PNG"),
+        "webp": saved(noisy, "a.webp", quality=60),
+        "smooth webp": saved(picture, "b.webp", method=6),
+        "lossless webp": saved(noisy, "c.webp", lossless=True),
+        "grey webp": saved(Image.fromarray(picture).convert("L"), "grey.webp"),
     }
 
 
@@ -86,25 +90,53 @@ def test_a_name_that_is_not_utf_8_is_opened(saved, picture):
     assert np.array_equal(decode(tf.constant(os.fsencode(path)), True), picture)
 
 
-@pytest.mark.parametrize("window", [(0, 0, 33, 47), (5, 7, 20, 31), (32, 46, 1, 1), (1, 1, 30, 45)])
+@pytest.mark.parametrize(
+    "window", [(0, 0, 33, 47), (5, 7, 20, 31), (32, 46, 1, 1), (1, 1, 30, 45), (16, 16, 17, 17)]
+)
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 def test_a_window_of_a_jpeg_equals_that_part_of_the_picture(saved, window, subsampling):
     noisy = np.random.default_rng(0).integers(0, 256, (33, 47, 3), np.uint8)
     path = saved(noisy, "a.jpg", subsampling=subsampling)
     top, left, height, width = window
 
-    found = decode_window(tf.constant(path), False, lambda size: tf.constant(window))
+    found, halvings = decode_window(
+        tf.constant(path), False, lambda size: (tf.constant(window), tf.constant(0))
+    )
 
     whole = read_with_pillow(path)
     assert np.array_equal(found, whole[top : top + height, left : left + width])
+    assert halvings == 0
+
+
+@pytest.mark.parametrize("window", [(0, 0, 32, 40), (8, 16, 16, 24), (24, 40, 8, 8)])
+@pytest.mark.parametrize("halvings", [1, 2, 3])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+def test_a_halved_window_of_a_jpeg_equals_that_part_of_pillows_draft(
+    saved, window, halvings, subsampling
+):
+    noisy = np.random.default_rng(0).integers(0, 256, (33, 50, 3), np.uint8)
+    path = saved(noisy, "a.jpg", subsampling=subsampling)
+
+    found, done = decode_window(
+        tf.constant(path), False, lambda size: (tf.constant(window), tf.constant(halvings))
+    )
+
+    small = Image.open(path)
+    small.draft("RGB", (50 // 2**halvings, 33 // 2**halvings))
+    top, left, height, width = (number // 2**halvings for number in window)
+    assert done == halvings
+    assert np.array_equal(found, np.asarray(small)[top : top + height, left : left + width])
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.bmp"])
 def test_a_window_of_other_formats_is_cut_after_decoding(saved, picture, name):
     path = saved(picture, name)
 
-    found = decode_window(
-        tf.constant(path), inspect(path).needs_pillow, lambda size: tf.constant((3, 4, 5, 6))
+    found, halvings = decode_window(
+        tf.constant(path),
+        inspect(path).needs_pillow,
+        lambda size: (tf.constant((2, 4, 6, 8)), tf.constant(1)),
     )
 
-    assert np.array_equal(found, picture[3:8, 4:10])
+    assert np.array_equal(found, picture[2:8, 4:12])
+    assert halvings == 0

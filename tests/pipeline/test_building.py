@@ -7,7 +7,7 @@ from PIL import Image
 
 from hubcls.datasets.base import Split
 from hubcls.errors import ConfigError, DataError, UnreadableImagesError
-from hubcls.images.augmenting import Augmentation, operated
+from hubcls.images.augmenting import Augmentation, draws, operated
 from hubcls.images.decoding import read_with_pillow
 from hubcls.images.operations import OPERATIONS, ColorJitter, Mixup
 from hubcls.images.resizing import resize
@@ -71,9 +71,11 @@ def test_parallel_batches_hold_what_single_examples_computed_in_turn_do(noise):
 
     images, targets = collected(stream.batches(1, 2))
 
-    in_turn = [stream._example(tf.constant(place, tf.int64)) for place in range(4, 12)]
-    assert np.array_equal(images.reshape(-1, 8, 10, 3), [image for image, _ in in_turn])
-    assert np.array_equal(targets.reshape(-1, 3), [target for _, target in in_turn])
+    for step, batch in enumerate(images, start=1):
+        index, drawn = stream._drawn(tf.constant(step, tf.int64))
+        in_turn = [stream._image(place, row) for place, row in zip(index, drawn, strict=True)]
+        assert np.array_equal(batch, in_turn)
+        assert np.array_equal(targets[step - 1].argmax(axis=1), noise.labels[index])
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -134,7 +136,7 @@ def test_repeated_images_stand_in_their_batch_under_different_changes(noise, bat
         for row, index in enumerate(own):
             seed = [derived_seed(0, "augmentation"), index + row // distinct * len(noise)]
             expected = stream._source.load_augmented(
-                tf.constant(index), stream.augmentation, tf.constant(seed, tf.int64)
+                tf.constant(index), stream.augmentation, draws(tf.constant([seed], tf.int64))[0]
             )
             assert np.array_equal(batch[row], expected)
     assert (
