@@ -33,6 +33,7 @@ RUN_FLAGS = (
     "resume",
     "save_ckpt_interval",
     "seed",
+    "steps_per_execution",
     "sync_batch_norm",
     "use_cuda",
     "use_data_parallel",

@@ -26,6 +26,7 @@ _VERBS = Table(
         "find-lr": "hubcls.cli.find_lr:run",
         "modules": "hubcls.cli.modules:run",
         "predict": "hubcls.cli.predict:run",
+        "profile": "hubcls.cli.profile:run",
         "train": "hubcls.cli.train:run",
     },
 )

@@ -35,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_datasets(verbs)
     _add_convert_config(verbs)
     _add_find_lr(verbs)
+    _add_profile(verbs)
     _add_augment(verbs)
     return parser
 
@@ -81,6 +82,24 @@ def _add_find_lr(verbs: Any) -> None:
     _add_parts(parser)
     _add_strategy(parser)
     _add_run(parser)
+    _add_devices(parser)
+
+
+def _add_profile(verbs: Any) -> None:
+    parser = _verb(verbs, "profile", "show where the time of a training step goes")
+    _add_config(parser)
+    measure = parser.add_argument_group("the profile")
+    measure.add_argument(
+        "--steps", type=int, metavar="N", dest="num_steps", help="timed of each kind; default: 10"
+    )
+    measure.add_argument(
+        "--out",
+        metavar="FOLDER",
+        default="profile",
+        help="of TensorBoard's profile; default: %(default)s",
+    )
+    _add_parts(parser)
+    _add_strategy(parser)
     _add_devices(parser)
 
 
@@ -165,6 +184,9 @@ def _add_devices(parser: argparse.ArgumentParser) -> None:
         "--use-data-parallel",
         action=argparse.BooleanOptionalAction,
         help="on every GPU (default: on)",
+    )
+    devices.add_argument(
+        "--steps-per-execution", type=int, metavar="N", help="steps in one go, on one device"
     )
     devices.add_argument("--distribution", choices=("auto", "one_device", "mirrored"))
     devices.add_argument(

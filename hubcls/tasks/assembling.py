@@ -22,8 +22,10 @@ from hubcls.strategies.loss_scaling import AgreedLossScaling
 from hubcls.strategies.optimizers import check_for_replicas
 from hubcls.tasks.ingredients import Head, Ingredients
 from hubcls.tasks.lessons import with_lesson
-from hubcls.training.devices import distribution, dtype_policy, synchronize_batch_norm
+from hubcls.tasks.run_folder import RunFolder
+from hubcls.training.devices import distribution, synchronize_batch_norm
 from hubcls.training.parts import TrainedPart
+from hubcls.training.precision import dtype_policy
 from hubcls.training.run_config import CachedViews, RunConfig
 from hubcls.training.run_state import RunProgress
 
@@ -59,7 +61,8 @@ def assemble(ingredients: Ingredients, config: RunConfig, head: Head) -> Assembl
     """Build the classifier on its devices and ask the strategy for its plan."""
     # Seeds of initializers and dropout masks are drawn from Keras' global stream.
     keras.utils.set_random_seed(config.seed)
-    devices, policy = distribution(config), dtype_policy(config)
+    devices = distribution(config)
+    policy = dtype_policy(config, ingredients.backbone, RunFolder(config.folder).policy(config))
     stream = _stream(ingredients, config, devices.num_replicas_in_sync)
     num_epoch = config.num_epoch
     if num_epoch is None:
@@ -198,6 +201,7 @@ def _compile_arguments(ingredients: Ingredients, config: RunConfig) -> dict[str,
         "loss": lesson.loss if lesson else problem.loss(config.loss, config.label_smoothing),
         "metrics": _train_metrics(ingredients),
         "auto_scale_loss": False,
+        "steps_per_execution": config.steps_per_execution,
         # XLA is 6 to 8 times slower for depthwise convolutions on a CPU, and fails under
         # MirroredStrategy.
         "jit_compile": False,

@@ -29,6 +29,7 @@ _FREE = (
     "num_epoch",
     "resume",
     "save_ckpt_interval",
+    "steps_per_execution",
     "use_cuda",
     "use_data_parallel",
     "use_pyreader",
@@ -68,6 +69,7 @@ def config_values(
     run = {key: value for key, value in config.as_dict().items() if key != "strategy"}
     # The folder's run goes on whatever the next one finds in its own.
     run |= {"num_epoch": assembly.progress.num_epoch, "resume": "auto"}
+    run["mixed_precision"] = assembly.policy
     sections = {
         **ingredients.sections,
         "strategy": strategy_section(config.finetune_strategy),

@@ -96,7 +96,7 @@ def eval_end(task: ImageClassifierTask, run_states: list[RunState]) -> None:
 
 def run_step(task: ImageClassifierTask, run_state: RunState) -> None:
     """Move the progress bar."""
-    task.advance(1)
+    task.advance(run_state.num_steps)
 
 
 def predict_start(task: ImageClassifierTask) -> None:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from hubcls.errors import CheckpointError
 from hubcls.logs import logger
 from hubcls.training.checkpoints import read_state
+from hubcls.training.run_config import RunConfig
 from hubcls.training.run_state import RunProgress
 from hubcls.typed_yaml import dump
 from hubcls.version import __version__
@@ -65,6 +66,11 @@ class RunFolder:
                 + "\n  Choose another checkpoint_dir, or pass resume=False to start over there."
             )
         return progress
+
+    def policy(self, config: RunConfig) -> str | None:
+        """The dtype policy of the run that `config` may go on with; None when there is none."""
+        found = None if config.resume is False else read_state(self.state)
+        return None if found is None else found[1].get("policy")
 
     def write_config(self, values: Mapping[str, Any]) -> None:
         """Write `config.yaml`: what `hubcls train -c` repeats the run with, and its facts."""

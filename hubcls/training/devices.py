@@ -1,4 +1,4 @@
-"""Which devices a run uses, in which precision, and what Keras needs to be right there."""
+"""Which devices a run uses, and what Keras needs to be right there."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ from hubcls.errors import ConfigError
 from hubcls.logs import logger
 from hubcls.training.run_config import RunConfig
 
-# Compute capability from which NVIDIA's tensor cores take float16, and bfloat16.
-_TENSOR_CORES = (7, 0)
-_BFLOAT16_CORES = (8, 0)
 # Where Linux shows NVIDIA's driver, and the first card.
 _NVIDIA_PATHS = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidia0"))
 # Any odd number far larger than the counters it is added to keeps the streams apart.
@@ -29,8 +26,20 @@ def distribution(config: RunConfig) -> tf.distribute.Strategy:
     """The tf.distribute strategy that a run asks for.
 
     Raises:
-        ConfigError: "mirrored" without at least two devices.
+        ConfigError: "mirrored" without at least two devices, or `steps_per_execution` with
+            several.
     """
+    strategy = _distribution(config)
+    if config.steps_per_execution > 1 and strategy.num_replicas_in_sync > 1:
+        raise ConfigError(
+            f"steps_per_execution={config.steps_per_execution} works on one device alone "
+            f"(TensorFlow 2.21), and this run has {strategy.num_replicas_in_sync}; "
+            'leave it out, or pass distribution="one_device"'
+        )
+    return strategy
+
+
+def _distribution(config: RunConfig) -> tf.distribute.Strategy:
     gpus = _usable_gpus(config)
     if config.distribution == "one_device" or not config.use_data_parallel:
         return tf.distribute.get_strategy()
@@ -43,22 +52,6 @@ def distribution(config: RunConfig) -> tf.distribute.Strategy:
             )
         return _mirrored(tuple(devices))
     return _mirrored(tuple(gpus)) if len(gpus) > 1 else tf.distribute.get_strategy()
-
-
-def dtype_policy(config: RunConfig) -> str:
-    """The Keras dtype policy that a run computes in; weights stay float32."""
-    if config.mixed_precision != "auto":
-        return config.mixed_precision
-    gpus = tf.config.list_physical_devices("GPU") if config.use_cuda else []
-    if not gpus:
-        return "float32"
-    weakest = min(
-        tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0))
-        for gpu in gpus
-    )
-    if weakest >= _BFLOAT16_CORES:
-        return "mixed_bfloat16"
-    return "mixed_float16" if weakest >= _TENSOR_CORES else "float32"
 
 
 def describe_devices(strategy: tf.distribute.Strategy) -> str:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
@@ -21,16 +21,17 @@ from hubcls.errors import TrainingError
 from hubcls.strategies.base import Plan, TrainableGroup
 from hubcls.training.checkpoints import restore_metrics
 from hubcls.training.devices import agree_on_statistics
+from hubcls.training.folding import folded
 from hubcls.training.parts import TrainedPart
 from hubcls.training.run_config import RunConfig
-from hubcls.training.run_state import RunProgress, RunState
+from hubcls.training.run_state import FetchedMetrics, RunProgress, RunState
 
 
 class Listener(Protocol):
     """Who acts when something is due. Tasks turn these calls into their hook events."""
 
     def step_done(self, state: RunState) -> None:
-        """One optimizer step is done."""
+        """One step is done, or those that are computed in one go."""
 
     def log_due(self, state: RunState) -> None:
         """`log_interval` steps are done; `state` sums them up."""
@@ -86,15 +87,16 @@ def fit(fitting: Fitting) -> None:
             if is_changed or not part.is_fresh:
                 part.refresh()
             remaining = steps - progress.step % steps
-            part.model.fit(
-                part.stream.batches(progress.step, remaining),
-                initial_epoch=epoch,
-                epochs=epoch + 1,
-                verbose=0,
-                shuffle=False,
-                class_weight=None if fitting.class_weights is None else dict(fitting.class_weights),
-                callbacks=[callback],
-            )
+            with folded(part.model):
+                part.model.fit(
+                    part.stream.batches(progress.step, remaining),
+                    initial_epoch=epoch,
+                    epochs=epoch + 1,
+                    verbose=0,
+                    shuffle=False,
+                    class_weight=_as_dict(fitting.class_weights),
+                    callbacks=_Callbacks([callback], add_history=True, model=part.model),
+                )
     progress.is_finished = True
 
 
@@ -143,6 +145,22 @@ def _unaveraged_end(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
         object.__delattr__(optimizer, "finalize_variable_values")
 
 
+def _as_dict(class_weights: Mapping[int, float] | None) -> dict[int, float] | None:
+    return None if class_weights is None else dict(class_weights)
+
+
+class _Callbacks(keras.callbacks.CallbackList):
+    """Hands the metrics of a step on as they are.
+
+    Keras' own list makes numbers of them first, for which the host waits for the device at
+    every step (keras 3.15).
+    """
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
+
+
 class _Steps(keras.callbacks.Callback):
     """Counts steps and says what is due after each."""
 
@@ -152,6 +170,7 @@ class _Steps(keras.callbacks.Callback):
         self._progress = fitting.progress
         self._interval_steps = 0
         self._interval_seconds = 0.0
+        self._first_step = 0  # of this call of `fit`
         self._step_began = 0.0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
@@ -159,53 +178,76 @@ class _Steps(keras.callbacks.Callback):
         is_half_done = self._progress.step % self._progress.steps_per_epoch > 0
         if is_half_done and self._fitting.resumed_from is not None:
             self._restore_metrics(self._fitting.resumed_from)
+        self._first_step = self._progress.step
         self._step_began = time.perf_counter()
 
-    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        # `batch` counts from 0 in this call of `fit`; of several steps in one go it is the
+        # last, even where the epoch had no more so many.
+        progress, before = self._progress, self._progress.step
+        epoch_end = (before // progress.steps_per_epoch + 1) * progress.steps_per_epoch
+        progress.step = min(self._first_step + batch + 1, epoch_end)
+        metrics = FetchedMetrics(logs or {})
+        due = self._due(before)
+        if due:
+            metrics.fetch()  # waits for the device, which belongs to the time of the steps
         seconds = time.perf_counter() - self._step_began
         self._interval_seconds += seconds
-        self._interval_steps += 1
-        self._progress.step += 1
-        self._progress.seconds += seconds
-        state = self._state(logs or {})
+        self._interval_steps += progress.step - before
+        progress.seconds += seconds
+        state = self._state(metrics, progress.step - before)
         self._fitting.listener.step_done(state)
         if self._is_out_of_time():
             self._stop(f"max_seconds={self._fitting.config.max_seconds:g} reached")
-        self._act(state)
+            due = self._due(before)
+        self._act(state, due)
         self._step_began = time.perf_counter()
 
-    def _act(self, state: RunState) -> None:
+    def _due(self, before: int) -> frozenset[str]:
+        """What is due after the steps since `before`: "log", "evaluation", "save"."""
         progress, config = self._progress, self._fitting.config
         ends_epoch = progress.step % progress.steps_per_epoch == 0
         ends_run = progress.step == progress.total_steps or progress.is_finished
-        evaluates = ends_run or _is_due(progress.step, config.eval_interval, ends_epoch)
-        evaluates = evaluates and self._fitting.evaluates
-        saves = ends_run or _is_due(progress.step, config.save_ckpt_interval, ends_epoch)
-        logs = progress.step % config.log_interval == 0 or ends_epoch
-        if logs or evaluates or saves:
+
+        def is_reached(interval: int | None) -> bool:
+            if interval is None:
+                return ends_epoch
+            return progress.step // interval > before // interval
+
+        due = {
+            "log": ends_epoch or is_reached(config.log_interval),
+            "evaluation": self._fitting.evaluates
+            and (ends_run or is_reached(config.eval_interval)),
+            "save": ends_run or is_reached(config.save_ckpt_interval),
+        }
+        return frozenset(name for name, is_due in due.items() if is_due)
+
+    def _act(self, state: RunState, due: frozenset[str]) -> None:
+        if due:
             self._check_finite(state)
-        if evaluates or saves:
+        if due & {"evaluation", "save"}:
             agree_on_statistics(self._fitting.part.classifier)
-        if logs:
+        if "log" in due:
             self._fitting.listener.log_due(state)
             self._interval_steps, self._interval_seconds = 0, 0.0
         began = time.perf_counter()
-        if evaluates:
+        if "evaluation" in due:
             self._fitting.listener.evaluation_due(state)
             self._stop_early()
         self._progress.seconds += time.perf_counter() - began
-        if saves or self._progress.is_finished:
+        if "save" in due or self._progress.is_finished:
             self._fitting.listener.save_due()
 
-    def _state(self, logs: dict[str, float]) -> RunState:
+    def _state(self, metrics: Mapping[str, float], num_steps: int) -> RunState:
         progress = self._progress
         return RunState(
             step=progress.step,
             total_steps=progress.total_steps,
             epoch=(progress.step - 1) // progress.steps_per_epoch,
-            metrics={name: float(logs[name]) for name in sorted(logs, key=_loss_first)},
+            metrics=metrics,
             run_examples=self._interval_steps * self._fitting.part.stream.batch_size,
             run_time_used=self._interval_seconds,
+            num_steps=num_steps,
         )
 
     def _check_finite(self, state: RunState) -> None:
@@ -238,11 +280,3 @@ class _Steps(keras.callbacks.Callback):
         nothing = tf.nest.map_structure(lambda one: tf.zeros(one.shape, one.dtype), spec)
         self.model.evaluate(tf.data.Dataset.from_tensors(nothing), verbose=0, return_dict=True)
         restore_metrics(state_folder, self.model)
-
-
-def _loss_first(name: str) -> tuple[bool, str]:
-    return name != "loss", name
-
-
-def _is_due(step: int, interval: int | None, ends_epoch: bool) -> bool:
-    return ends_epoch if interval is None else step % interval == 0

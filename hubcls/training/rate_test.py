@@ -11,6 +11,7 @@ import numpy as np
 
 from hubcls.errors import ConfigError, TrainingError
 from hubcls.pipeline.building import TrainingStream
+from hubcls.training.folding import folded
 
 _MEMORY = 0.9  # of the running mean of the loss
 _FEWEST = 10
@@ -69,7 +70,8 @@ def rate_test(
     optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(lowest, 1, growth)
     watch = _Watch()
-    model.fit(stream.batches(0, num_steps), verbose=0, shuffle=False, callbacks=[watch])
+    with folded(model):
+        model.fit(stream.batches(0, num_steps), verbose=0, shuffle=False, callbacks=[watch])
     losses = np.array(watch.losses)
     return _judged(lowest * growth ** np.arange(len(losses)), losses)
 

@@ -42,8 +42,9 @@ class RunConfig:
             global one.
         enable_memory_optim: accepted for PaddleHub's scripts; it has no effect.
         strategy: how the weights are tuned; None is AutoFinetuneStrategy().
-        mixed_precision: "auto" takes what is fast and safe on the device: mixed_float16
-            or mixed_bfloat16 on a GPU with tensor cores, float32 elsewhere.
+        mixed_precision: "auto" measures once where the device has arithmetic for mixed_float16
+            or mixed_bfloat16, and takes that if the network gains from it, else float32.
+            `hubcls.training.precision.dtype_policy` says how.
         seed: fixes everything that is drawn: split order, augmentation, head, dropout.
         early_stopping: stop after this many evaluations without a better main metric.
         ema: momentum in (0, 1) of a moving average of the weights, which is then what
@@ -61,6 +62,9 @@ class RunConfig:
             many times rarer, and the last batches of a run that make no full update are lost.
         loss_scale: of mixed_float16: "dynamic" looks for the largest that does not overflow;
             a number stays (PaddleClas' scale_loss).
+        steps_per_execution: steps that TensorFlow computes in one go, on one device. Hooks of
+            `run_step_event` are called once for all of them, and whatever an interval makes
+            due, or `max_seconds` ends, waits for the last. An epoch ends where it would.
         max_seconds: end the training cleanly after this long, resumed parts included.
         resume: "auto" goes on with the run found in checkpoint_dir, if there is one;
             True insists on it; False starts over and removes its state.
@@ -102,6 +106,7 @@ class RunConfig:
     freeze: tuple[str, ...] = ()
     gradient_accumulation: int = 1
     loss_scale: float | Literal["dynamic"] = "dynamic"
+    steps_per_execution: int = 1
     max_seconds: float | None = None
     resume: bool | Literal["auto"] = "auto"
     distribution: Literal["auto", "one_device", "mirrored"] = "auto"
@@ -161,6 +166,7 @@ def _wrong_numbers(config: RunConfig) -> list[str]:
         ("batch_size", 1, False),
         ("gradient_accumulation", 1, False),
         ("memory_limit_mb", 1, False),
+        ("steps_per_execution", 1, False),
         ("seed", 0, False),
         ("cached_views", 0, False),
         ("num_epoch", 0, True),

@@ -4,11 +4,44 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from hubcls.classification.metrics import is_better
+
+
+class FetchedMetrics(Mapping[str, float]):
+    """Metrics that lie on the device until somebody reads one: the host does not wait for it."""
+
+    def __init__(self, metrics: Mapping[str, Any]) -> None:
+        """Take over tensors [] or numbers by name; the loss, if any, will come first."""
+        self._metrics = {name: metrics[name] for name in sorted(metrics, key=_loss_first)}
+        self._is_fetched = False
+
+    def fetch(self) -> None:
+        """Make numbers of all of them."""
+        if not self._is_fetched:
+            self._metrics = {name: float(value) for name, value in self._metrics.items()}
+            self._is_fetched = True
+
+    def __getitem__(self, name: str) -> float:
+        """One of them."""
+        self.fetch()
+        value: float = self._metrics[name]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        """Their names."""
+        return iter(self._metrics)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._metrics)
+
+    def __repr__(self) -> str:
+        """As a plain dictionary."""
+        return repr(dict(self))
 
 
 @dataclass(frozen=True)
@@ -19,17 +52,20 @@ class RunState:
         step: steps of the whole run so far.
         total_steps: steps the run will have.
         epoch: the running epoch, from 0.
-        metrics: mean over the epoch so far of the loss and the training metrics.
+        metrics: mean over the epoch so far of the loss and the training metrics. Reading one
+            waits for the device; at `log_interval` and evaluations that has been done.
         run_examples: images seen in these steps.
         run_time_used: seconds that these steps took.
+        num_steps: steps that were computed in one go at the end.
     """
 
     step: int
     total_steps: int
     epoch: int
-    metrics: dict[str, float]
+    metrics: Mapping[str, float]
     run_examples: int
     run_time_used: float
+    num_steps: int = 1
 
     @property
     def run_step(self) -> int:
@@ -157,3 +193,7 @@ def _is_better(score: Score, best: Score) -> bool:
         return True
     is_tie = score.scores[name] == best.scores[name]
     return is_tie and score.scores["loss"] < best.scores["loss"]
+
+
+def _loss_first(name: str) -> tuple[bool, str]:
+    return name != "loss", name

@@ -1,11 +1,18 @@
 """Which devices and which precision a run takes, by what TensorFlow says of the machine."""
 
+import keras
 import pytest
 import tensorflow as tf
 
 from hubcls.errors import ConfigError
 from hubcls.training import devices
+from hubcls.training.precision import dtype_policy
 from hubcls.training.run_config import RunConfig
+
+
+def small_network():
+    image = keras.Input((8, 8, 3))
+    return keras.Model(image, keras.layers.Conv2D(4, 3)(image))
 
 
 @pytest.fixture
@@ -66,22 +73,26 @@ def hidden(monkeypatch):
         ([(6, 1), (9, 0)], "float32"),
     ],
 )
-def test_automatic_precision_is_what_the_weakest_gpu_is_fast_in(capabilities, policy, with_gpus):
+def test_automatic_precision_of_what_is_too_small_to_measure_is_the_weakest_gpus(
+    capabilities, policy, with_gpus
+):
     with_gpus(*capabilities)
 
-    assert devices.dtype_policy(RunConfig()) == policy
+    assert dtype_policy(RunConfig(), small_network()) == policy
 
 
 def test_automatic_precision_without_use_cuda_is_float32(with_gpus):
     with_gpus((9, 0))
 
-    assert devices.dtype_policy(RunConfig(use_cuda=False)) == "float32"
+    assert dtype_policy(RunConfig(use_cuda=False), small_network()) == "float32"
 
 
 def test_a_precision_that_was_asked_for_is_taken_whatever_the_gpu(with_gpus):
     with_gpus((6, 1))
 
-    assert devices.dtype_policy(RunConfig(mixed_precision="mixed_float16")) == "mixed_float16"
+    config = RunConfig(mixed_precision="mixed_float16")
+
+    assert dtype_policy(config, small_network()) == "mixed_float16"
 
 
 @pytest.mark.parametrize("distribution", ["auto", "mirrored"])

@@ -1,0 +1,208 @@
+"""In which precision a run computes: what it says, what it began with, or what is faster here."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import time
+from collections import Counter
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from hubcls.home import cache_home
+from hubcls.logs import logger
+from hubcls.training.run_config import RunConfig
+from hubcls.writing import write_file
+
+# Compute capability from which NVIDIA's tensor cores take float16, and bfloat16.
+_TENSOR_CORES = (7, 0)
+_BFLOAT16_CORES = (8, 0)
+# What Linux calls a CPU's own bfloat16 arithmetic.
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
+# A gain that pays for the digits which a mixed policy costs.
+_LEAST_GAIN = 1.15
+# Multiply-adds an image; a smaller network is trained sooner than measured.
+_LEAST_WORK = 1e8
+_MOST_SECONDS = 4.0
+_REPEATS = 3
+_IMAGES_ON_CPU = 4
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """One shape of convolution in a network.
+
+    Attributes:
+        image: height, width and channels of what goes in.
+        kernel: rows, columns, channels and filters; of a depthwise one, channels and multiplier.
+        stride: of both directions.
+        padding: "SAME" or "VALID".
+        is_depthwise: whether each filter sees one channel.
+    """
+
+    image: tuple[int, int, int]
+    kernel: tuple[int, int, int, int]
+    stride: int
+    padding: str
+    is_depthwise: bool
+
+    @property
+    def multiply_adds(self) -> float:
+        """Of one image, forward."""
+        rows, columns, channels, filters = self.kernel
+        places = self.image[0] * self.image[1] / self.stride**2
+        return float(places * rows * columns * channels * filters)
+
+    def seconds(self, batch_size: int, dtype: tf.DType) -> float:
+        """The least time of three for one batch, forward and backward."""
+        images = tf.cast(tf.random.stateless_normal((batch_size, *self.image), (0, 1)), dtype)
+        kernel = tf.cast(tf.random.stateless_normal(self.kernel, (2, 3)), dtype)
+        strides = [1, self.stride, self.stride, 1]
+        convolve = tf.nn.depthwise_conv2d if self.is_depthwise else tf.nn.conv2d
+        taken = []
+        for _ in range(_REPEATS):
+            began = time.perf_counter()
+            with tf.GradientTape() as tape:
+                tape.watch((images, kernel))
+                maps = convolve(images, kernel, strides, self.padding)
+            gradients = tape.gradient(maps, (images, kernel))
+            # Reading a number waits for the device.
+            _ = [float(tf.reshape(gradient, [-1])[0]) for gradient in gradients]
+            taken.append(time.perf_counter() - began)
+        return min(taken)
+
+
+def dtype_policy(config: RunConfig, network: keras.Model, kept: str | None = None) -> str:
+    """The Keras dtype policy that a run computes in; weights stay float32.
+
+    `mixed_precision="auto"` goes on as the run in the folder began. A new run takes a mixed
+    policy where the device has arithmetic for it (NVIDIA's tensor cores, bfloat16 in a CPU) and
+    computes the network's own convolutions at least 1.15 times as fast in it. That is measured
+    once, in seconds, and kept under `~/.hubcls/cache`; one log line says the result.
+
+    Args:
+        config: of the run.
+        network: functional, with a fixed size of image.
+        kept: the policy of the run that is found in the folder.
+    """
+    if config.mixed_precision != "auto":
+        return config.mixed_precision
+    if kept is not None:
+        return kept
+    candidate, device = _candidate(use_gpu=config.use_cuda)
+    if candidate == "float32":
+        return candidate
+    is_cpu = device.startswith("CPU")
+    work = convolutions(network)
+    if sum(one.multiply_adds * count for one, count in work.items()) < _LEAST_WORK:
+        # What is hardly convolutions, or small, is not measured: the device's kind decides.
+        return "float32" if is_cpu else candidate
+    gain = _kept_gain(work, candidate, device, _IMAGES_ON_CPU if is_cpu else config.batch_size)
+    chosen = candidate if gain >= _LEAST_GAIN else "float32"
+    logger.info(
+        "mixed_precision='auto' takes %s: this network's convolutions are %.2f times as fast in "
+        "%s on this %s",
+        chosen,
+        gain,
+        candidate,
+        device,
+    )
+    return chosen
+
+
+def convolutions(network: keras.Model) -> Counter[Convolution]:
+    """The shapes of a functional network's own convolutions, and how often each occurs."""
+    found: Counter[Convolution] = Counter()
+    for nodes in network._nodes_by_depth.values():
+        for node in nodes:
+            layer = node.operation
+            if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
+                image = tuple(node.input_tensors[0].shape[1:])
+                if None not in image and layer.data_format == "channels_last":
+                    found[_convolution(layer, image)] += 1
+    return found
+
+
+def _convolution(layer: Any, image: tuple[int, ...]) -> Convolution:
+    return Convolution(
+        image=(image[0], image[1], image[2]),
+        kernel=tuple(layer.kernel.shape),
+        stride=layer.strides[0],
+        padding=layer.padding.upper(),
+        is_depthwise=isinstance(layer, keras.layers.DepthwiseConv2D),
+    )
+
+
+def measured_gain(work: Counter[Convolution], candidate: str, batch_size: int) -> float:
+    """How many times as fast as in float32 a network's convolutions are in a mixed policy.
+
+    Args:
+        work: its convolutions; those with most multiply-adds are measured first, and the rest
+            are left out once four seconds are over.
+        candidate: "mixed_float16" or "mixed_bfloat16".
+        batch_size: images at once.
+    """
+    mixed = tf.as_dtype(candidate.removeprefix("mixed_"))
+    began, full, half = time.perf_counter(), 0.0, 0.0
+    most_first = sorted(work.items(), key=lambda item: -item[0].multiply_adds * item[1])
+    for convolution, count in most_first:
+        full += count * convolution.seconds(batch_size, tf.float32)
+        half += count * convolution.seconds(batch_size, mixed)
+        if time.perf_counter() - began > _MOST_SECONDS:
+            break
+    return full / half
+
+
+def _kept_gain(work: Counter[Convolution], candidate: str, device: str, batch_size: int) -> float:
+    shapes = sorted((*astuple(one), count) for one, count in work.items())
+    digest = hashlib.sha256(repr(shapes).encode()).hexdigest()[:16]
+    key = f"{device} | TensorFlow {tf.__version__} | {candidate} | batch {batch_size} | {digest}"
+    path = cache_home() / "precision.json"
+    gains = _read(path)
+    if key not in gains:
+        gains[key] = round(measured_gain(work, candidate, batch_size), 3)
+        write_file(path, json.dumps(gains, indent=1, sort_keys=True))
+    return gains[key]
+
+
+def _read(path: Path) -> dict[str, float]:
+    try:
+        gains: dict[str, float] = json.loads(path.read_text())
+    except (OSError, ValueError):  # none yet, or damaged: it can be measured again
+        return {}
+    return gains
+
+
+def _candidate(*, use_gpu: bool) -> tuple[str, str]:
+    """The mixed policy that the weakest device has arithmetic for, or float32; its name."""
+    gpus = tf.config.list_physical_devices("GPU") if use_gpu else []
+    if not gpus:
+        name, flags = _cpu()
+        return "mixed_bfloat16" if flags & _BFLOAT16_FLAGS else "float32", f"CPU ({name})"
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    weakest = min(details, key=lambda each: each.get("compute_capability", (0, 0)))
+    capability, name = weakest.get("compute_capability", (0, 0)), weakest.get("device_name", "")
+    if capability >= _BFLOAT16_CORES:
+        return "mixed_bfloat16", f"GPU ({name})"
+    return "mixed_float16" if capability >= _TENSOR_CORES else "float32", f"GPU ({name})"
+
+
+@functools.cache
+def _cpu() -> tuple[str, frozenset[str]]:
+    """Model and features as Linux tells them; nothing elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        return "unknown", frozenset()
+    facts = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+    }
+    model = " ".join(
+        facts.get(key, "") for key in ("model name", "cpu family", "model", "stepping")
+    )
+    return model, frozenset(facts.get("flags", "").split())

@@ -1,0 +1,101 @@
+import keras
+import pytest
+import tensorflow as tf
+
+from hubcls.training import precision
+from hubcls.training.precision import Convolution, convolutions, dtype_policy, measured_gain
+from hubcls.training.run_config import RunConfig
+
+
+def network(filters=64):
+    image = keras.Input((112, 112, 3))
+    x = keras.layers.Conv2D(filters, 3, strides=2, padding="same")(image)
+    x = keras.layers.Conv2D(filters, 3, padding="same")(x)
+    x = keras.layers.Conv2D(filters, 3, padding="same")(x)
+    return keras.Model(image, keras.layers.DepthwiseConv2D(5)(x))
+
+
+@pytest.fixture
+def device(monkeypatch, tmp_path):
+    """A function: this machine has arithmetic for bfloat16, so many times as fast as float32's."""
+    measured = []
+
+    def pretend(gain):
+        def seconds(convolution, batch_size, dtype):
+            measured.append(convolution)
+            return 1.0 if dtype == tf.bfloat16 else gain
+
+        monkeypatch.setattr(Convolution, "seconds", seconds)
+        return measured
+
+    monkeypatch.setenv("HUBCLS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(precision, "_cpu", lambda: ("Some CPU", frozenset({"avx512_bf16"})))
+    return pretend
+
+
+def test_the_shapes_of_a_networks_convolutions_are_counted():
+    found = convolutions(network())
+
+    assert found == {
+        Convolution((112, 112, 3), (3, 3, 3, 64), 2, "SAME", False): 1,
+        Convolution((56, 56, 64), (3, 3, 64, 64), 1, "SAME", False): 2,
+        Convolution((56, 56, 64), (5, 5, 64, 1), 1, "VALID", True): 1,
+    }
+
+
+@pytest.mark.parametrize(("gain", "policy"), [(2.0, "mixed_bfloat16"), (1.1, "float32")])
+def test_a_mixed_policy_is_taken_where_it_gains_and_the_log_says_why(gain, policy, device, caplog):
+    device(gain)
+
+    with caplog.at_level("INFO", "hubcls"):
+        assert dtype_policy(RunConfig(), network()) == policy
+
+    assert f"takes {policy}: this network's convolutions are {gain:.2f} times" in caplog.text
+    assert "Some CPU" in caplog.text
+
+
+def test_a_network_is_measured_once(device):
+    measured = device(2.0)
+    dtype_policy(RunConfig(), network())
+    first = len(measured)
+
+    again = dtype_policy(RunConfig(), network())
+    dtype_policy(RunConfig(), network(filters=72))
+
+    assert again == "mixed_bfloat16"
+    assert (first, len(measured)) == (6, 12)
+
+
+def test_a_damaged_file_of_measurements_is_made_again(device, tmp_path):
+    device(2.0)
+    path = tmp_path / "home" / "cache" / "precision.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+
+    assert dtype_policy(RunConfig(), network()) == "mixed_bfloat16"
+    assert '": 2.0' in path.read_text()
+
+
+def test_nothing_is_measured_where_no_device_could_gain(device, monkeypatch):
+    measured = device(2.0)
+    monkeypatch.setattr(precision, "_cpu", lambda: ("Some CPU", frozenset({"avx2"})))
+
+    assert dtype_policy(RunConfig(), network()) == "float32"
+    assert not measured
+
+
+def test_a_convolution_is_timed_forward_and_backward_in_both_precisions():
+    work = convolutions(network(filters=4))
+
+    assert 0 < measured_gain(work, "mixed_bfloat16", 1) < 1000
+
+
+def test_a_run_goes_on_in_the_precision_that_it_began_in(make_task, monkeypatch):
+    monkeypatch.setattr(precision, "_candidate", lambda use_gpu: ("mixed_bfloat16", "GPU (some)"))
+    begun = make_task(num_epoch=0)
+    begun.finetune()
+    monkeypatch.setattr(precision, "_candidate", lambda use_gpu: ("float32", "CPU (another)"))
+
+    assert "mixed_bfloat16" in make_task(num_epoch=0).describe_run()
+    assert "float32" in make_task(num_epoch=0, resume=False).describe_run()
+    assert "mixed_precision: mixed_bfloat16" in (begun.config.folder / "config.yaml").read_text()
