@@ -17,6 +17,7 @@ ROWS = (
     ("modules", "datasets"),
     # row 3
     ("pipeline", "classification", "strategies"),
+    ("inference",),
     # row 4
     ("training", "evaluation", "export"),
     # row 5
@@ -37,6 +38,7 @@ OPTIONAL_PACKAGES = {
     "kagglehub",
     "keras_cv",
     "keras_hub",
+    "openvino",
     "pandas",
     "tensorflow_datasets",
 }
