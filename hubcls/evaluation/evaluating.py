@@ -68,6 +68,7 @@ def evaluate(
     batch_size: int,
     metrics: Sequence[str],
     phase: str = "val",
+    backend: str = "auto",
 ) -> Evaluation:
     """Judge every example of a split.
 
@@ -79,6 +80,7 @@ def evaluate(
         batch_size: over all devices together; the result does not depend on it.
         metrics: names from `hubcls.classification.metrics.names`, the main one first.
         phase: the split's name, for the report and the progress bar.
+        backend: see `hubcls.inference.Inference`.
 
     Raises:
         ConfigError: the split is empty, or the model has another number of classes.
@@ -97,7 +99,8 @@ def evaluate(
     start = time.perf_counter()
     size = batch_size_for(model, min(batch_size, len(split)))
     batches = evaluation_batches(split, preprocessing, batch_size=size)
-    logits = compute_outputs(model, batches, len(split), title=f"evaluating {phase}")
+    title = f"evaluating {phase}"
+    logits = compute_outputs(model, batches, len(split), title=title, backend=backend)
     seconds = time.perf_counter() - start
     return Evaluation(
         phase=phase,
