@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
-from hubcls.classification.multi_label import MultiLabel
-from hubcls.classification.problem import Problem, SingleLabel
+from hubcls.classification.problem import Problem
 from hubcls.errors import ConfigError
+from hubcls.registry import Table
+
+# The metrics of several labels need scikit-learn, which naming one class does not.
+_KINDS = Table(
+    "kind of problem",
+    {
+        "multi_label": "hubcls.classification.multi_label:MultiLabel",
+        "single_label": "hubcls.classification.problem:SingleLabel",
+    },
+)
 
 
 def problem_from_dict(values: Mapping[str, Any]) -> Problem:
@@ -16,11 +26,9 @@ def problem_from_dict(values: Mapping[str, Any]) -> Problem:
     Raises:
         ConfigError: the kind is unknown.
     """
-    names = tuple(values["class_names"])
-    if values.get("kind") == "single_label":
-        return SingleLabel(names)
-    if values.get("kind") == "multi_label":
-        return MultiLabel(names, tuple(values["thresholds"]))
-    raise ConfigError(
-        f'the kind of problem must be "single_label" or "multi_label", not {values.get("kind")!r}'
-    )
+    kind = values.get("kind")
+    if kind not in _KINDS:
+        raise ConfigError(f"the kind of problem must be one of {sorted(_KINDS)}, not {kind!r}")
+    problem = _KINDS[str(kind)]
+    made: Problem = problem(*(tuple(values[field.name]) for field in fields(problem)))
+    return made

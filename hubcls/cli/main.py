@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from hubcls.cli.parsing import build_parser
 from hubcls.errors import HubclsError
@@ -31,6 +32,9 @@ _VERBS = Table(
     },
 )
 
+# Keras imports these for what no such verb does, if they are installed: a third of its start.
+_UNUSED_BY = {"predict": ("matplotlib", "pandas", "sklearn")}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line.
@@ -47,7 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
     show_logs()
     try:
-        _VERBS[parsed.verb](parsed)
+        with _hidden(_UNUSED_BY.get(parsed.verb, ())):
+            run = _VERBS[parsed.verb]
+        run(parsed)
         sys.stdout.flush()
     except HubclsError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
@@ -60,3 +66,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # its end must have somewhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return SUCCESS
+
+
+@contextlib.contextmanager
+def _hidden(packages: Iterable[str]) -> Iterator[None]:
+    """Let those of the packages that are not loaded yet look as if they were not installed."""
+    hidden = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for package in hidden:
+            del sys.modules[package]

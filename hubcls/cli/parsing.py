@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from hubcls.config.tables import DEFAULT_MODULE, SHORT_STRATEGIES, SHORT_TASKS
+from hubcls.inference.backends import BACKENDS
 from hubcls.version import __version__
 
 DATASET_HELP = (
@@ -239,6 +240,11 @@ def _add_predict(verbs: Any) -> None:
     _add_checkpoint(parser)
     parser.add_argument("--top-k", type=int, default=5, metavar="K", help="default: %(default)s")
     parser.add_argument("--batch-size", type=int, metavar="N")
+    parser.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        help="what computes on a CPU; default: openvino for many images, where it is installed",
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", default=False, help="one JSON object a line")
     form.add_argument("--csv", action="store_true", default=False, help="one row a class")

@@ -68,6 +68,7 @@ def evaluate(
     batch_size: int,
     metrics: Sequence[str],
     phase: str = "val",
+    backend: str = "auto",
 ) -> Evaluation:
     """Judge every example of a split.
 
@@ -79,6 +80,7 @@ def evaluate(
         batch_size: over all devices together; the result does not depend on it.
         metrics: names from `hubcls.classification.metrics.names`, the main one first.
         phase: the split's name, for the report and the progress bar.
+        backend: see `hubcls.inference.Inference`.
 
     Raises:
         ConfigError: the split is empty, or the model has another number of classes.
@@ -96,7 +98,8 @@ def evaluate(
         raise ConfigError(f"the {phase} split has no examples to judge")
     start = time.perf_counter()
     size = batch_size_for(model, min(batch_size, len(split)))
-    logits = logits_of(model, split, preprocessing, batch_size=size, title=f"evaluating {phase}")
+    title = f"evaluating {phase}"
+    logits = logits_of(model, split, preprocessing, batch_size=size, title=title, backend=backend)
     seconds = time.perf_counter() - start
     return Evaluation(
         phase=phase,

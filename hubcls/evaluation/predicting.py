@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 from PIL import Image
 
 from hubcls.classification.classifier import head_input
 from hubcls.classification.predictions import Prediction, decode
 from hubcls.classification.problem import Problem
 from hubcls.datasets.folder import images_under
-from hubcls.errors import DataError
-from hubcls.inference.outputs import batch_size_for, compute_outputs, streamed_outputs
+from hubcls.errors import DataError, UnreadableImagesError
+from hubcls.images.decoding import inspect
+from hubcls.images.glancing import glance
+from hubcls.inference.choosing import Inference
+from hubcls.inference.outputs import batch_size_for, streamed_outputs
 from hubcls.pipeline.building import image_batches
+from hubcls.pipeline.few_images import image_batch
 from hubcls.preprocessing import Preprocessing
 
 OneImage: TypeAlias = str | Path | np.ndarray | Image.Image
 Images: TypeAlias = OneImage | Sequence[OneImage]
 
+# So many are decoded before a stream of batches is set up.
+_FEW_IMAGES = 32
+
 
 def predict(
-    model: keras.Model,
+    inference: Inference,
     images: Images,
     *,
     preprocessing: Preprocessing,
@@ -36,7 +44,7 @@ def predict(
     """What each image shows, in the order given.
 
     Args:
-        model: images [B, H, W, 3] to logits.
+        inference: images [B, H, W, 3] to logits, which may be the last of several outputs.
         images: see `listed_images`.
         preprocessing: how an image becomes the model's input.
         problem: what the logits mean.
@@ -50,16 +58,15 @@ def predict(
         DataError: a path leads nowhere, a folder holds no images, or one is unreadable.
     """
     listed = listed_images(images)
-    if not listed:
+    outputs = _outputs(inference, listed, preprocessing, batch_size)
+    logits = [part[-1] for part in outputs]
+    if not logits:
         return []
-    size = batch_size_for(model, min(batch_size, len(listed)))
-    batches, count = image_batches(listed, preprocessing, size)
-    logits = compute_outputs(model, batches, count, title="predicting")
-    return _decoded(logits, problem, top_k, _sources(listed))
+    return _decoded(np.concatenate(logits), problem, top_k, _sources(listed))
 
 
 def predict_in_batches(
-    model: keras.Model,
+    inference: Inference,
     images: Images,
     *,
     preprocessing: Preprocessing,
@@ -69,10 +76,11 @@ def predict_in_batches(
 ) -> Iterator[tuple[list[Prediction], npt.NDArray[np.float32]]]:
     """`predict`, batch by batch as they are done, with what the head saw of each image.
 
-    All images are checked before the first batch.
+    What no image file is, and what is cut off, shows before the first batch; damage inside
+    an image may show only when its turn comes.
 
     Args:
-        model: from `build_classifier`, on one device.
+        inference: of `with_features`.
         images: see `listed_images`.
         preprocessing: how an image becomes the model's input.
         problem: what the logits mean.
@@ -87,13 +95,49 @@ def predict_in_batches(
     """
     listed = listed_images(images)
     sources = _sources(listed)
-    both = keras.Model(model.input, [head_input(model), model.output])
-    batches, count = image_batches(listed, preprocessing, min(batch_size, max(1, len(listed))))
     start = 0
-    for features, logits in streamed_outputs(both, batches, count, title="predicting"):
+    for features, logits in _outputs(inference, listed, preprocessing, batch_size):
         names = sources[start : start + len(logits)]
         start += len(logits)
         yield _decoded(logits, problem, top_k, names), features
+
+
+def with_features(model: keras.Model) -> keras.Model:
+    """A classifier that gives its backbone's pooled features [B, C], and then its logits.
+
+    Raises:
+        ConfigError: `build_classifier` has not made the model's head.
+    """
+    return keras.Model(model.input, [head_input(model), model.output])
+
+
+def _outputs(
+    inference: Inference, listed: Sequence[OneImage], preprocessing: Preprocessing, batch_size: int
+) -> Iterator[list[npt.NDArray[np.float32]]]:
+    """The outputs of each batch; every image is decoded once if none turns out damaged.
+
+    Files are looked at and then decoded as their batch comes. When one cannot be, all that
+    remain are checked in full: either that names what is wrong, or Pillow can read them.
+    """
+    if not listed:
+        return
+    size = batch_size_for(inference.model, min(batch_size, len(listed)))
+    done = 0
+    for check in (glance, inspect):
+        try:
+            if len(listed) <= min(size, _FEW_IMAGES) and inference.num_replicas == 1:
+                batches: Iterable[Any] = [image_batch(listed, preprocessing, check=check)]
+            else:
+                batches, _ = image_batches(listed[done:], preprocessing, size, check=check)
+            count = len(listed) - done
+            for outputs in streamed_outputs(inference, batches, count, title="predicting"):
+                done += len(outputs[0])
+                yield outputs
+        except (UnreadableImagesError, tf.errors.OpError):
+            if check is inspect:
+                raise
+        else:
+            return
 
 
 def _decoded(

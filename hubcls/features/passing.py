@@ -19,6 +19,7 @@ from hubcls.datasets.base import Split
 from hubcls.features.cutting import Trunk, trunks
 from hubcls.features.store import Keys, Rows, Shelf, limit_in_bytes
 from hubcls.images.augmenting import Augmentation
+from hubcls.inference.choosing import Inference
 from hubcls.inference.outputs import compute_outputs, streamed_outputs
 from hubcls.logs import logger
 from hubcls.pipeline.building import evaluation_batches, view_batches
@@ -154,6 +155,7 @@ def logits_of(
     *,
     batch_size: int,
     title: str,
+    backend: str = "auto",
 ) -> npt.NDArray[np.float32]:
     """A classifier's logits, float32 [N, C], from features where such are kept of its body.
 
@@ -163,6 +165,7 @@ def logits_of(
         preprocessing: what every image goes through.
         batch_size: images at a time, which all replicas of a distributed model share equally.
         title: what is done, for the progress bar.
+        backend: see `hubcls.inference.Inference`.
 
     Raises:
         DataError: an image cannot be read.
@@ -175,7 +178,7 @@ def logits_of(
                 batches = _feature_batches(features, batch_size)
                 return compute_outputs(trunk.upper, batches, len(split), title=title)
     batches = evaluation_batches(split, preprocessing, batch_size=batch_size)
-    return compute_outputs(model, batches, len(split), title=title)
+    return compute_outputs(model, batches, len(split), title=title, backend=backend)
 
 
 def _feature_batches(features: Features, batch_size: int) -> tf.data.Dataset:
@@ -252,7 +255,7 @@ def _is_filled(
         shelf.begin()
         if not len(keys):
             return True
-        for (rows,) in streamed_outputs(model, batches, len(keys), title=title):
+        for (rows,) in streamed_outputs(Inference(model), batches, len(keys), title=title):
             waiting.append(rows)
             done += len(rows)
             if done == len(keys) or len(waiting) * rows.nbytes >= _BYTES_AT_A_TIME:

@@ -26,7 +26,7 @@ _JPEG_SCAN_STARTS, _JPEG_ENDS = b"\xff\xda", b"\xff\xd9"
 _PNG_STARTS = b"\x89PNG\r\n\x1a\n"
 _PNG_BIT_DEPTH, _PNG_COLOUR_TYPE = 24, 25  # offsets of two bytes of the header chunk
 # TensorFlow's decoders refuse pictures whose RGB bytes would fill 2**29 or more.
-_TENSORFLOW_MAX_BYTES = 2**29
+TENSORFLOW_MAX_BYTES = 2**29
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -166,7 +166,7 @@ def _is_plain(image: Image.Image, contents: bytes) -> bool:
     """Whether TensorFlow decodes the file, and to the very pixels that Pillow gives."""
     if image.mode not in ("L", "RGB") or "transparency" in image.info or _orientation(image) != 1:
         return False
-    if image.width * image.height * 3 >= _TENSORFLOW_MAX_BYTES:
+    if image.width * image.height * 3 >= TENSORFLOW_MAX_BYTES:
         return False
     # Damage that Pillow puts up with may stop TensorFlow in the middle of a run.
     if image.format in ("JPEG", "MPO"):

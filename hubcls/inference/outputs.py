@@ -1,9 +1,9 @@
-"""What a network gives for many images, with a bar while it computes."""
+"""What a model gives for many images, with a bar while it computes."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -12,11 +12,12 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from hubcls.errors import ConfigError
+from hubcls.inference.choosing import Inference
 from hubcls.progress import Advance, progress
 
 
 def compute_outputs(
-    model: keras.Model, batches: tf.data.Dataset, count: int, *, title: str
+    model: keras.Model, batches: Iterable[Any], count: int, *, title: str, backend: str = "auto"
 ) -> npt.NDArray[np.float32]:
     """What `model` gives for the first `count` images, float32 [count, D], in order.
 
@@ -26,45 +27,48 @@ def compute_outputs(
             the model is traced once and no replica gets an empty share.
         count: how many images there are without the padding.
         title: what is done, for the progress bar; one batch alone is not worth a bar.
+        backend: see `hubcls.inference.Inference`.
 
     Raises:
         ConfigError: there are fewer images than `count`.
     """
-    with contextlib.ExitStack() as stack:
-        callbacks = []
-        if int(batches.cardinality()) != 1:
-            advance = stack.enter_context(progress(count, title, "images"))
-            callbacks.append(_Advancing(advance, count))
-        outputs = model.predict(batches, verbose=0, callbacks=callbacks)
-    if len(outputs) < count:
-        raise ConfigError(f"{count} images were announced, but only {len(outputs)} came")
-    return np.asarray(outputs, dtype=np.float32)[:count]
+    outputs = np.zeros((count, *model.output_shape[1:]), np.float32)
+    done = 0
+    for (part,) in streamed_outputs(Inference(model, backend), batches, count, title=title):
+        outputs[done : done + len(part)] = part
+        done += len(part)
+    return outputs
 
 
 def streamed_outputs(
-    model: keras.Model, batches: tf.data.Dataset, count: int, *, title: str
+    inference: Inference, batches: Iterable[Any], count: int, *, title: str
 ) -> Iterator[list[npt.NDArray[np.float32]]]:
-    """What a model of several outputs gives, batch after batch; nothing is kept.
+    """What a model gives for the first `count` images, batch after batch; nothing is kept.
 
     Args:
-        model: on one device; images to tensors [B, …].
-        batches: images [B, H, W, 3], all of one size: the last batch is padded.
+        inference: the model.
+        batches: images [B, H, W, 3]; a `tf.data.Dataset` where there are several replicas.
         count: how many images there are without the padding.
-        title: what is done, for the progress bar.
+        title: what is done, for the progress bar; one batch alone is not worth a bar.
 
     Yields:
         For each batch, a list with every output, float32, without the padding.
+
+    Raises:
+        ConfigError: there are fewer images than `count`.
     """
     remaining = count
-    with progress(count, title, "images") as advance:
-        for batch in batches:
-            outputs = model.predict_on_batch(batch)
-            # Keras gives one output bare.
-            outputs = outputs if isinstance(outputs, list) else [outputs]
-            done = min(remaining, len(batch))
+    with contextlib.ExitStack() as stack:
+        advance: Advance = _nothing
+        if not isinstance(batches, tf.data.Dataset) or int(batches.cardinality()) != 1:
+            advance = stack.enter_context(progress(count, title, "images"))
+        for outputs in inference.outputs(batches, count):
+            done = min(remaining, len(outputs[0]))
             remaining -= done
             advance(done)
-            yield [np.asarray(output, dtype=np.float32)[:done] for output in outputs]
+            yield [output[:done] for output in outputs]
+    if remaining:
+        raise ConfigError(f"{count} images were announced, but only {count - remaining} came")
 
 
 def batch_size_for(model: keras.Model, batch_size: int) -> int:
@@ -76,15 +80,5 @@ def batch_size_for(model: keras.Model, batch_size: int) -> int:
     return -(-batch_size // replicas) * replicas
 
 
-class _Advancing(keras.callbacks.Callback):
-    """Moves a progress bar by the images of each batch, padding apart."""
-
-    def __init__(self, advance: Advance, count: int) -> None:
-        super().__init__()
-        self._advance = advance
-        self._remaining = count
-
-    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        done = min(len((logs or {})["outputs"]), self._remaining)
-        self._remaining -= done
-        self._advance(done)
+def _nothing(units: int) -> None:
+    """What tells nobody that a batch is done."""

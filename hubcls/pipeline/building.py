@@ -32,6 +32,7 @@ from hubcls.preprocessing import Preprocessing
 from hubcls.seeding import derived_seed
 
 OneImage = str | os.PathLike[str] | np.ndarray | Image.Image
+CheckFile = Callable[[str], ImageFile]
 
 # tf.random.experimental.index_shuffle is not random enough (TensorFlow 2.21). Its cipher
 # runs 4 rounds, after which a few orders in a thousand are nearly sorted: where files are
@@ -303,7 +304,11 @@ def view_batches(
 
 
 def image_batches(
-    images: Sequence[OneImage], preprocessing: Preprocessing, batch_size: int
+    images: Sequence[OneImage],
+    preprocessing: Preprocessing,
+    batch_size: int,
+    *,
+    check: CheckFile = inspect,
 ) -> tuple[tf.data.Dataset, int]:
     """Images of any kind and size in order, uint8 [batch_size, height, width, 3].
 
@@ -315,23 +320,17 @@ def image_batches(
             for what an array may be.
         preprocessing: what every image goes through.
         batch_size: images in every batch.
+        check: `inspect`, or `glance`, which decodes nothing: a file that is damaged inside
+            then stops the stream with TensorFlow's error.
 
     Returns:
         The batches, and the number of images to cut predictions to.
 
     Raises:
-        UnreadableImagesError: some images cannot be read; lists all of them.
+        UnreadableImagesError: some images cannot be read; lists all that `check` found.
         ConfigError: batch_size is below 1.
     """
-    with ThreadPoolExecutor() as threads:
-        checked = list(threads.map(_check_image, images))
-    failures = [
-        (_name_of(image, place), found)
-        for place, (image, found) in enumerate(zip(images, checked, strict=True))
-        if isinstance(found, str)
-    ]
-    if failures:
-        raise UnreadableImagesError(failures)
+    checked = checked_images(images, check)
     files = FileSource(
         [found.path if isinstance(found, ImageFile) else "" for found in checked],
         np.array([isinstance(found, ImageFile) and found.needs_pillow for found in checked]),
@@ -343,12 +342,30 @@ def image_batches(
     return _finished(batches, MEMORY_LIMIT_MB), len(images)
 
 
-def _check_image(image: OneImage) -> ImageFile | RGBArray | str:
-    """The file inspected, the image in memory as RGB, or the fault found."""
+def checked_images(images: Sequence[OneImage], check: CheckFile) -> list[ImageFile | RGBArray]:
+    """Files as `check` found them, and images in memory as RGB, in order.
+
+    Raises:
+        UnreadableImagesError: some images cannot be read; lists all that `check` found.
+    """
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(functools.partial(_check_image, check=check), images))
+    failures = [
+        (_name_of(image, place), verdict)
+        for place, (image, verdict) in enumerate(zip(images, found, strict=True))
+        if isinstance(verdict, str)
+    ]
+    if failures:
+        raise UnreadableImagesError(failures)
+    return [verdict for verdict in found if not isinstance(verdict, str)]
+
+
+def _check_image(image: OneImage, check: CheckFile) -> ImageFile | RGBArray | str:
+    """The file checked, the image in memory as RGB, or the fault found."""
     try:
         if isinstance(image, np.ndarray | Image.Image):
             return to_rgb_array(image)
-        return inspect(os.fspath(image))
+        return check(os.fspath(image))
     except DataError as error:
         return str(error)
 

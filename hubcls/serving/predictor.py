@@ -4,31 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
+from hubcls import evaluation
 from hubcls.classification.predictions import Prediction
 from hubcls.datasets.base import Dataset
 from hubcls.errors import BundleError, ConfigError
-from hubcls.evaluation.evaluating import Evaluation, evaluate
-from hubcls.evaluation.predicting import Images, predict, predict_in_batches
+from hubcls.evaluation.predicting import Images, predict, predict_in_batches, with_features
 from hubcls.export.bundle import Bundle, load_bundle
+from hubcls.inference.choosing import Inference
 from hubcls.preprocessing import Preprocessing
 from hubcls.writing import complete_folder
+
+if TYPE_CHECKING:
+    from hubcls.evaluation.evaluating import Evaluation
 
 BEST_MODEL = "best_model"
 
 
-def load(path: str | Path) -> Predictor:
+def load(path: str | Path, backend: str = "auto") -> Predictor:
     """A saved classifier; nothing but the folder is needed.
 
     Args:
         path: a bundle ("ckpt/best_model"), or the checkpoint folder of a run ("ckpt").
+        backend: what computes on a CPU: "tensorflow", "openvino" (extra `openvino`), or
+            "auto", which takes OpenVINO for many images where it is installed. OpenVINO
+            is used only after it gave the model's own outputs for some of the images.
 
     Raises:
         BundleError: neither holds a classifier that this hubcls can read.
+        UnknownNameError: there is no such backend.
+        MissingExtraError: the backend's package is not installed.
     """
     folder = Path(path).expanduser()
     if not complete_folder(folder).is_dir():
@@ -36,7 +46,7 @@ def load(path: str | Path) -> Predictor:
             f"{folder} is not a folder.\n  Give the checkpoint folder of a run, or its best_model/."
         )
     best = folder / BEST_MODEL
-    return Predictor(load_bundle(best if complete_folder(best).is_dir() else folder))
+    return Predictor(load_bundle(best if complete_folder(best).is_dir() else folder), backend)
 
 
 class Predictor:
@@ -47,8 +57,10 @@ class Predictor:
         predictor.predict("rose.jpg", top_k=3)[0].class_name
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, backend: str = "auto") -> None:
         self.bundle = bundle
+        self._backend = backend
+        self._inference = Inference(with_features(bundle.model), backend)
 
     @property
     def model(self) -> keras.Model:
@@ -83,7 +95,7 @@ class Predictor:
             DataError: an image is missing or cannot be read.
         """
         return predict(
-            self.model,
+            self._inference,
             images,
             preprocessing=self.preprocessing,
             problem=self.bundle.problem,
@@ -106,10 +118,11 @@ class Predictor:
             features of its images, float32 [b, C].
 
         Raises:
-            DataError: an image is missing or cannot be read; all are checked first.
+            DataError: an image is missing or cannot be read; damage inside a file may show
+                only when its turn comes.
         """
         return predict_in_batches(
-            self.model,
+            self._inference,
             images,
             preprocessing=self.preprocessing,
             problem=self.bundle.problem,
@@ -145,7 +158,8 @@ class Predictor:
                 "  Labels are numbers, so both need the same names in the same order."
             )
         usual = ("map", "f1") if self.bundle.problem.is_multi_label else ("accuracy", "f1")
-        return evaluate(
+        # Fetched when needed: predicting does not load the metrics.
+        evaluated: Evaluation = evaluation.evaluate(
             self.model,
             dataset.split(phase),
             problem=self.bundle.problem,
@@ -153,7 +167,9 @@ class Predictor:
             batch_size=batch_size,
             metrics=usual if metrics is None else metrics,
             phase=phase,
+            backend=self._backend,
         )
+        return evaluated
 
     def __repr__(self) -> str:
         return f"Predictor({self.module_name!r}, {len(self.class_names)} classes)"

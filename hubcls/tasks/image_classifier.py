@@ -20,6 +20,7 @@ from hubcls.evaluation.history import write_history
 from hubcls.evaluation.predicting import Images, predict
 from hubcls.evaluation.visualization import Visualization
 from hubcls.export.bundle import Bundle, load_bundle, save_bundle
+from hubcls.inference.choosing import Inference
 from hubcls.logs import logger, show_logs
 from hubcls.modules.module import Module
 from hubcls.pipeline.reader import ImageClassificationReader
@@ -240,7 +241,7 @@ class ImageClassifierTask(HookedTask):
             self._fire("predict_start_event")
             began = time.perf_counter()
             predictions = predict(
-                model,
+                Inference(model),
                 data,
                 preprocessing=self.ingredients.preprocessing,
                 problem=self._problem(best=load_best_model).renamed(label_list),

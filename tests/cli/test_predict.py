@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +129,57 @@ def test_an_unreadable_image_leaves_no_half_feature_file(checkpoint, photos, tmp
     assert "bad.png" in streams.err
     assert streams.out == ""
     assert [path.name for path in tmp_path.iterdir()] == ["bad.png"]
+
+
+def test_every_backend_gives_the_same_answers(predict):
+    by_tensorflow = predict("--json", "--backend", "tensorflow")
+
+    by_openvino = predict("--json", "--backend", "openvino")
+
+    for one, other in zip(by_tensorflow.splitlines(), by_openvino.splitlines(), strict=True):
+        assert json.loads(one)["class_name"] == json.loads(other)["class_name"]
+        np.testing.assert_allclose(
+            json.loads(one)["probability"], json.loads(other)["probability"], atol=1e-5
+        )
+
+
+def test_rows_come_before_an_image_is_found_damaged_inside(checkpoint, photos, tmp_path, capsys):
+    contents = bytearray((photos / "dark" / "0.png").read_bytes())
+    contents[45:50] = bytes(5)
+    (tmp_path / "bad.png").write_bytes(contents)
+    images = [*[str(photos)] * 2, str(tmp_path / "bad.png"), str(photos)]
+
+    code = main(["predict", *images, "--checkpoint", str(checkpoint), "--csv", "--top-k", "1",
+                 "--batch-size", "4"])  # fmt: skip
+
+    streams = capsys.readouterr()
+    rows = list(csv.DictReader(io.StringIO(streams.out)))
+    assert code == 2
+    assert f"{tmp_path}/bad.png: is damaged" in streams.err
+    assert 0 < len(rows) <= 40
+    assert "bad.png" not in streams.out
+
+
+def test_predicting_loads_nothing_that_it_does_not_use(checkpoint, photos):
+    result = subprocess.run(
+        [sys.executable, "-c", LOADED, str(photos), "--checkpoint", str(checkpoint)],
+        cwd=REPOSITORY, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    *answers, loaded = result.stdout.splitlines()
+    assert len(answers) == 20
+    assert loaded == "loaded:"
+
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LOADED = """
+import sys
+from hubcls.cli.main import main
+assert main(["predict", *sys.argv[1:]]) == 0
+unused = (
+    "sklearn", "matplotlib", "pandas", "scipy.stats", "tensorboard", "tensorflow_datasets",
+    "tensorflow_hub", "keras_hub", "keras_cv", "openvino", "hubcls.modules.module",
+    "hubcls.classification.metrics", "hubcls.training", "hubcls.strategies",
+)
+print("loaded:", *[name for name in unused if name in sys.modules])
+"""

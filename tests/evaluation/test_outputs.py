@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from hubcls.classification.rebuilding import as_float32
@@ -38,6 +39,20 @@ def test_all_batches_share_one_trace(classifier, compute):
     compute(untraced)
 
     assert untraced.predict_function.experimental_get_tracing_count() == 1
+
+
+def test_many_images_give_the_outputs_of_the_model_with_its_present_weights(
+    classifier, compute, dataset, monkeypatch
+):
+    monkeypatch.setattr("hubcls.inference.choosing._WORTH_COMPILING", 10)
+    changing = as_float32(classifier)
+    compute(changing)
+    changing.get_layer("logits").bias.assign([1, -2, 3])
+
+    logits = compute(changing)
+
+    images = np.repeat(dataset.split("test").images[:20], 3, axis=3)
+    np.testing.assert_allclose(logits, changing.predict(images, verbose=0), atol=1e-4)
 
 
 def test_fewer_images_than_announced_are_an_error(classifier, compute):
@@ -139,7 +154,10 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from hubcls.classification.rebuilding import rebuilt
 from hubcls.datasets.base import Split
+from hubcls.classification.problem import SingleLabel
 from hubcls.inference.outputs import batch_size_for, compute_outputs
+from hubcls.evaluation.predicting import predict
+from hubcls.inference import Inference
 from hubcls.pipeline.building import evaluation_batches
 from hubcls.preprocessing import Preprocessing
 
@@ -167,4 +185,13 @@ for count, batch_size in ((21, 10), (21, 7), (1, 1)):
         for model in (single, mirrored)
     ]
     np.testing.assert_allclose(*logits, rtol=0, atol=1e-4)
+    named = [
+        predict(
+            Inference(model), list(images[:count]), preprocessing=Preprocessing(16, 16),
+            problem=SingleLabel(("a", "b", "c")), batch_size=batch_size,
+        )
+        for model in (single, mirrored)
+    ]
+    assert len(named[0]) == count
+    np.testing.assert_allclose(*[[p.probability for p in ps] for ps in named], atol=1e-5)
 """

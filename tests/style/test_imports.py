@@ -39,6 +39,7 @@ OPTIONAL_PACKAGES = {
     "kagglehub",
     "keras_cv",
     "keras_hub",
+    "openvino",
     "pandas",
     "tensorflow_datasets",
 }

@@ -137,14 +137,17 @@ def test_batch_norm_that_opens_later_is_folded_until_then(make_task, tmp_path, m
     strategy = CombinedStrategy(
         "sgd", 0.05, scheduler={"gradual_unfreeze": {"blocks": 3}}, batch_norm="train"
     )
-    folding = make_task(strategy=strategy, num_epoch=3, cached_views=0)
+    settings = {"strategy": strategy, "num_epoch": 3, "cached_views": 0}
+    folding = make_task(**settings)
     counts = []
     monkeypatch.setattr(
         fitting, "folded", lambda model: counts.append(len(folded_pairs(model))) or folded(model)
     )
     folding.finetune()
     monkeypatch.setattr(fitting, "folded", lambda model: monkeypatch.context())
-    plain = make_task(strategy=strategy, num_epoch=3, cached_views=0, checkpoint_dir=tmp_path / "plain")
+    plain = make_task(
+        strategy=strategy, num_epoch=3, cached_views=0, checkpoint_dir=tmp_path / "plain"
+    )
 
     plain.finetune()
 

@@ -1,0 +1,132 @@
+"""A Keras model at work: picks a runtime, and proves it before it trusts it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hubcls.classification.rebuilding import is_float32
+from hubcls.inference.backends import check_backend, has_openvino
+from hubcls.inference.computing import Outputs, Runtime, computed
+from hubcls.inference.openvino_runtime import OpenVINOGraph
+from hubcls.inference.tensorflow_runtimes import FrozenGraph, KerasFunction, as_arrays
+from hubcls.logs import logger
+
+# Compiling EfficientNet-Lite0 takes about as long as it saves on so many images.
+_WORTH_COMPILING = 300
+_COMPARED_IMAGES = 4
+
+
+class Inference:
+    """Computes any number of images; the model's weights must stay as they are.
+
+    Few images go through Keras' own function. For many the weights become constants of a
+    graph, which OpenVINO computes where it is installed, and else TensorFlow. A graph
+    whose outputs differ from the model's on the first images is left aside with a warning.
+    On GPUs, on several devices, and in half precision Keras' function stays.
+    """
+
+    def __init__(self, model: keras.Model, backend: str = "auto") -> None:
+        """Hold the model; nothing is compiled yet.
+
+        Args:
+            model: images [B, H, W, 3] to one output or several.
+            backend: "tensorflow" leaves OpenVINO aside; "openvino" must be installed, and
+                computes few images, too; "auto" decides.
+
+        Raises:
+            UnknownNameError: there is no such backend.
+            MissingExtraError: openvino is not installed.
+        """
+        check_backend(backend)
+        self.model = model
+        self._backend = backend
+        self._num_images = 0
+        self._graphs: dict[str, Runtime | None] = {}
+
+    @property
+    def num_replicas(self) -> int:
+        """How many devices share each batch."""
+        return int(self.model.distribute_strategy.num_replicas_in_sync)
+
+    def outputs(self, batches: Iterable[Any], count: int) -> Iterator[Outputs]:
+        """What the model gives for each batch, in order, as batches come.
+
+        Args:
+            batches: uint8 [B, H, W, 3], any B, always of one H and W; a `tf.data.Dataset`
+                whose B all replicas share equally, where the model has several.
+            count: how many images there are; decides whether compiling is worth it.
+
+        Yields:
+            float32 [B, …] for each output.
+        """
+        self._num_images += count
+        if self.num_replicas > 1:
+            strategy = self.model.distribute_strategy
+            shared_out = strategy.experimental_distribute_dataset(batches)
+            yield from computed(KerasFunction(self.model), shared_out)
+            return
+        remaining = iter(batches)
+        first = next(remaining, None)
+        if first is not None:
+            runtime = self._runtime(np.asarray(first), count)
+            yield from computed(runtime, chain([first], remaining))
+
+    def _runtime(self, images: np.ndarray, count: int) -> Runtime:
+        """What computes `count` images, of which some are given."""
+        if self._backend == "openvino":
+            return self._openvino(images)
+        on_gpu = bool(tf.config.list_logical_devices("GPU"))
+        if self._num_images < _WORTH_COMPILING or on_gpu or not is_float32(self.model):
+            return KerasFunction(self.model)
+        # OpenVINO computes several batches side by side; a single one waits longer.
+        if self._backend == "auto" and has_openvino() and count >= _WORTH_COMPILING:
+            return self._openvino(images)
+        return self._frozen(images)
+
+    def _openvino(self, images: np.ndarray) -> Runtime:
+        found = self._kept("OpenVINO", images, OpenVINOGraph)
+        return found or self._frozen(images)
+
+    def _frozen(self, images: np.ndarray) -> Runtime:
+        found = self._kept("TensorFlow", images, lambda frozen: frozen)
+        return found or KerasFunction(self.model)
+
+    def _kept(
+        self, name: str, images: np.ndarray, make: Callable[[FrozenGraph], Runtime]
+    ) -> Runtime | None:
+        """What `make` makes of the model as constants, made and proven once."""
+        if name not in self._graphs:
+            self._graphs[name] = self._proven(name, images[:_COMPARED_IMAGES], make)
+        return self._graphs[name]
+
+    def _proven(
+        self, name: str, images: np.ndarray, make: Callable[[FrozenGraph], Runtime]
+    ) -> Runtime | None:
+        """What `make` makes, or a warning if it fails or computes something else."""
+        expected = as_arrays(self.model(images, training=False))
+        try:
+            spec = tf.TensorSpec([None, *images.shape[1:]], images.dtype)
+            runtime = make(FrozenGraph(self.model, spec))
+            (outputs,) = computed(runtime, [images])
+        # A model holds whatever layers there are, and each runtime refuses in its own way.
+        except Exception as error:
+            logger.warning("%s cannot compile the model, which runs as it is: %s", name, error)
+            return None
+        if all(map(_are_equal, outputs, expected)):
+            return runtime
+        logger.warning("%s would compute other numbers than the model; it is left aside", name)
+        return None
+
+
+def _are_equal(given: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether numbers differ by less than a thousandth of their spread."""
+    finite = np.isfinite(expected)
+    if not finite.all():
+        return bool(np.array_equal(finite, np.isfinite(given)))
+    return bool(np.allclose(given, expected, rtol=1e-5, atol=1e-3 * float(expected.std())))

@@ -1,0 +1,71 @@
+"""TensorFlow's two runtimes: Keras' own function, and a graph with the weights inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hubcls.inference.computing import Outputs
+
+
+class KerasFunction:
+    """The function behind `model.predict`, which Keras keeps: traced once, any batch size."""
+
+    most_waiting = 1  # a GPU computes while the next batch is on its way
+
+    def __init__(self, model: keras.Model) -> None:
+        model.make_predict_function()
+        self._model = model
+
+    def begin(self, images: Any) -> Any:
+        """Start on a batch, which a distribution strategy may have shared out."""
+        return self._model.predict_function([(images,)])
+
+    def finish(self, begun: Any) -> Outputs:
+        """The outputs of a batch."""
+        return as_arrays(begun)
+
+
+class FrozenGraph:
+    """The network as a graph of constants; of no use once the weights change.
+
+    TensorFlow then folds each BatchNorm into the convolution before it and computes bias
+    and activation along with it, which it cannot where weights are variables.
+    """
+
+    most_waiting = 1
+
+    def __init__(self, model: keras.Model, images: tf.TensorSpec) -> None:
+        """Trace the network.
+
+        Args:
+            model: images to one output or several.
+            images: shape [None, H, W, 3] and type of a batch.
+        """
+        trained, others = (
+            [variable.numpy() for variable in variables]
+            for variables in (model.trainable_variables, model.non_trainable_variables)
+        )
+
+        def compute(batch: tf.Tensor) -> Any:
+            return model.stateless_call(trained, others, batch, training=False)[0]
+
+        traced = tf.function(compute, input_signature=[images], autograph=False)
+        self.function = traced.get_concrete_function()
+
+    def begin(self, images: Any) -> Any:
+        """Start on a batch."""
+        return self.function(tf.convert_to_tensor(images))
+
+    def finish(self, begun: Any) -> Outputs:
+        """The outputs of a batch."""
+        return as_arrays(begun)
+
+
+def as_arrays(outputs: Any) -> Outputs:
+    """A network's tensor or tensors, as float32 arrays."""
+    tensors = outputs if isinstance(outputs, list | tuple) else [outputs]
+    return [np.asarray(tensor, dtype=np.float32) for tensor in tensors]
