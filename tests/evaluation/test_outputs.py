@@ -132,7 +132,7 @@ TINY_RUN = """
 import sys
 from conftest import striped_dataset, striped_task
 
-data = striped_dataset()
+data = striped_dataset(val=40)
 task = striped_task(sys.argv[1], data=data)
 task.finetune_and_eval()
 task.predict(data.split("test").images)
