@@ -29,7 +29,7 @@ def device(monkeypatch, tmp_path):
         return measured
 
     monkeypatch.setenv("HUBCLS_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(precision, "_cpu", lambda: ("Some CPU", frozenset({"avx512_bf16"})))
+    monkeypatch.setattr(precision, "_cpu", lambda: ("Some CPU", frozenset({"amx_bf16"})))
     return pretend
 
 
