@@ -274,6 +274,20 @@ def test_plain_files_bring_no_python_function_into_the_graph(files):
         assert b"PyFunc" not in dataset._as_serialized_graph().numpy()
 
 
+def test_memory_is_bounded_and_changes_no_batch(files):
+    tight, usual = (stream_of(files, memory_limit_mb=limit).batches(0, 3) for limit in (1, 1024))
+
+    assert tight.options().autotune.ram_budget == 2**20
+    for found, expected in zip(collected(tight), collected(usual), strict=True):
+        assert np.array_equal(found, expected)
+
+
+def test_evaluation_keeps_to_its_memory(files):
+    batches = evaluation_batches(files, SMALL, batch_size=4, memory_limit_mb=7)
+
+    assert batches.options().autotune.ram_budget == 7 * 2**20
+
+
 def test_a_stream_of_no_images_or_wrong_labels_is_refused(arrays):
     with pytest.raises(DataError, match="no training images"):
         stream_of(arrays.subset([]))

@@ -52,6 +52,8 @@ def test_the_default_folder_bears_the_time():
         ("ema", 1.5, "between 0 and 1"),
         ("label_smoothing", 1.0, "[0, 1)"),
         ("max_seconds", 0, "positive"),
+        ("memory_limit_mb", 0, "memory_limit_mb must be a whole number of at least 1"),
+        ("decoded_cache", "yes", "decoded_cache must be True or False"),
         ("early_stopping", 0, "at least 1"),
         ("class_weights", "even", "balanced"),
         ("strategy", "adam", "DefaultFinetuneStrategy"),
