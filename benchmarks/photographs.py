@@ -5,7 +5,7 @@ window of it, seen at an angle, with a veil of another class over it, other colo
 500 x 375 pixels as JPEG of quality 90 (about 50 kB). Training and validation look at
 different fields of the photograph, so no pixel is in both. The same seed makes the same files.
 
-    python benchmarks/photographs.py FOLDER --train 1024 --val 400
+    python benchmarks/photographs.py FOLDER --train 1024 --val 256
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--train", type=int, default=1024)
-    parser.add_argument("--val", type=int, default=400)
+    parser.add_argument("--val", type=int, default=256)
     arguments = parser.parse_args()
     folder = make(arguments.folder, train=arguments.train, val=arguments.val)
     print(f"{folder}: {mean_size(folder):.0f} kB each")

@@ -71,7 +71,7 @@ def test_time_counts_until_the_rivals_accuracy_is_there(table, task, goal):
     assert verdict.words == "4.00× (A)"
 
 
-def test_two_images_of_four_hundred_are_chance(table):
+def test_half_a_point_of_accuracy_is_chance(table):
     assert table.time_to([[4, 0.896], [10, 0.9]], 0.9) == 4
     assert table.time_to([[4, 0.894], [10, 0.9]], 0.9) == 10
 
