@@ -1,0 +1,166 @@
+"""hubcls against plain Keras, KerasHub, PyTorch with timm, and fastai: docs/benchmarks.md.
+
+Sets up the rivals in environments of their own (once, some gigabytes), makes the photographs,
+and runs every task's contestants in turn, each measurement in a process of its own. What is
+measured is kept in the work folder; a run that was broken off goes on. Needs
+`pip install -e '.[dev]'` and a quiet machine; about 75 minutes on two cores.
+
+    python benchmarks/run.py --work FOLDER
+    python benchmarks/run.py --work FOLDER --quick      # prints, some minutes
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from photographs import copies, make, mean_size
+from speed.environments import ROOT
+from speed.measuring import Figures, Place, code_hash, measured
+from speed.table import page
+from speed.tasks import FULL, QUICK, SMALL_SIDE, Contestant, Sizes, Task, tasks
+
+MARKER = "speed"
+PAGE = ROOT / "docs" / "benchmarks.md"
+FOLDERS = ("photographs", "few", "copies", "small", "large", "prepared")
+BATCH_SIZE = 32
+PREPARING = Contestant("preparing", "preparing", "prepare", "one set of weights for all")
+SAME_WEIGHTS = (
+    Contestant("plain Keras", "plain_keras", "features", ""),
+    Contestant("KerasHub", "keras_hub_classifier", "features", ""),
+    Contestant("PyTorch + timm", "torch_timm", "features", "", "torch"),
+)
+
+
+def folders_of(work: Path, sizes: Sizes, keys: set[str]) -> dict[str, str]:
+    """Make the photographs that the tasks need, and say where they are."""
+    name = f"photographs-{sizes.train}-{sizes.val}"
+    photographs = make(work / name, train=sizes.train, val=sizes.val)
+    few = work / f"photographs-{sizes.timed_resnet}-40"
+    found = {"photographs": photographs, "few": few}
+    for key, count, side in (
+        ("copies", sizes.folder, None),
+        ("small", sizes.small, 2 * SMALL_SIDE),
+        ("large", sizes.large, 2 * SMALL_SIDE),
+    ):
+        found[key] = work / f"copies-{count}-{side or 'whole'}"
+        if keys & {"copies": {"T3", "T3b", "T4", "T4b"}}.get(key, {"T7", "T7b"}):
+            copies(photographs, found[key], count, side=side)
+    if "T2b" in keys:
+        make(few, train=sizes.timed_resnet, val=40)
+    return {key: str(folder) for key, folder in found.items()}
+
+
+def usual_settings(sizes: Sizes, folders: dict[str, str], prepared: Path) -> dict[str, Any]:
+    """What every script is told; tasks and contestants say otherwise."""
+    return {
+        "photographs": folders["photographs"],
+        "prepared": str(prepared),
+        "network": "lite0",
+        "batch_size": BATCH_SIZE,
+        "warm_up_steps": sizes.warm_up_steps,
+        # On Lite0 bfloat16 is no faster than float32, so torch computes in float32.
+        "bfloat16": False,
+        "checkpoint": str(prepared / "checkpoint_224"),
+    }
+
+
+def results_of(
+    place: Place, task: Task, sizes: Sizes, usual: dict[str, Any]
+) -> dict[str, list[Figures]]:
+    """Rounds of all contestants in turn: A B C, A B C."""
+    found: dict[str, list[Figures]] = {each.name: [] for each in task.contestants}
+    for number in range(min(task.rounds, sizes.most_rounds)):
+        for contestant in task.contestants:
+            asked = {**usual, **task.settings, **contestant.settings}
+            figures = measured(place, contestant, asked, number)
+            found[contestant.name].append(figures)
+            shown = figures.get("failed") or f"{figures[task.figure]:,.1f} {task.unit}"
+            print(f"{task.key} round {number + 1} {contestant.name}: {shown}", flush=True)
+    return found
+
+
+def prepared_files(place: Place, folders: dict[str, str]) -> tuple[Path, Figures]:
+    """Weights and a trained head for all; ends the run if that fails."""
+    prepared = place.work / f"prepared-{Path(folders['photographs']).name}"
+    prepared.mkdir(exist_ok=True)
+    told = {"photographs": folders["photographs"], "prepared": str(prepared)}
+    figures = measured(place, PREPARING, {**told, "small_side": SMALL_SIDE}, 0)
+    if "failed" in figures:
+        raise SystemExit(f"could not prepare: {figures['failed']}\n  See {figures['log']}")
+    return prepared, figures
+
+
+def facts(place: Place, preparing: Figures, usual: dict[str, Any], load: float) -> str:
+    """Machine, versions, images and how equal the weights are."""
+    # hubcls brings TensorFlow, and its memory would be a floor under every child's peak.
+    from pages import where_measured
+
+    versions, differences = dict(preparing["versions"]), []
+    for contestant in SAME_WEIGHTS:
+        found = measured(place, contestant, usual, 0)
+        versions |= found.get("versions", {})
+        told = found.get("failed") or f"{found['value']:.1g}"
+        differences.append(f"{told} ({contestant.name})")
+    listed = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
+    photographs = Path(usual["photographs"])
+    return "\n".join(
+        [
+            where_measured(preparing["environment"], load=load),
+            f"Rivals: {listed}. Nothing was run on a GPU.",
+            "",
+            f"Photographs: {mean_size(photographs):.0f} kB each, ten classes; the probe's accuracy "
+            f"is {preparing['accuracy']:.3f}. Pooled features of 16 of them differ from hubcls' by "
+            f"at most {', '.join(differences)}; their largest is {preparing['largest']:.1f}.",
+        ]
+    )
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line, checked."""
+    names = [task.key for task in tasks(FULL, dict.fromkeys(FOLDERS, ""))]
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--work", type=Path, default=Path("benchmark_work"), help="folder for all")
+    parser.add_argument("--quick", action="store_true", help="fewer images, one round; prints only")
+    parser.add_argument("--only", help=f"some of {', '.join(names)}, with commas; prints only")
+    parser.add_argument("--page", type=Path, default=PAGE, help="where the table goes")
+    found = parser.parse_args(arguments)
+    found.only = found.only.split(",") if found.only else names
+    unknown = [key for key in found.only if key not in names]
+    if unknown:
+        parser.error(f"no task is called {', '.join(unknown)}; there are {', '.join(names)}")
+    if not found.page.is_file():
+        parser.error(f"{found.page} is no file; the table goes into a page with its markers")
+    found.stores = not found.quick and found.only == names
+    return found
+
+
+def main() -> None:
+    """Measure, print, and put the table into the page."""
+    arguments = parsed(None)
+    sizes = QUICK if arguments.quick else FULL
+    work = arguments.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    place = Place(work, sizes.timeout_seconds, code_hash())
+    folders = folders_of(work, sizes, set(arguments.only))
+    prepared, preparing = prepared_files(place, folders)
+    folders["prepared"] = str(prepared)
+    chosen = [task for task in tasks(sizes, folders) if task.key in arguments.only]
+    usual = usual_settings(sizes, folders, prepared)
+    results = {task.key: results_of(place, task, sizes, usual) for task in chosen}
+    text = page(results, chosen, facts(place, preparing, usual, load))
+    if arguments.stores:
+        from pages import store
+
+        store(str(arguments.page.resolve()), MARKER, text)
+    else:
+        print(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""What the measurements come to, as the text of docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from speed.tasks import Contestant, Goal, Task
+
+Figures = Mapping[str, Any]
+# Rounds of each row of a task, by the row's name.
+Rows = Mapping[str, Sequence[Figures]]
+
+# One of 256 validation images: less is chance.
+SAME_ACCURACY = 0.005
+LESS_IS_BETTER = {"s", "ms", "MB"}
+DIGITS = {"s": 1, "ms": 1, "MB": 0, "images/s": 1}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a goal is met.
+
+    Attributes:
+        goal: the goal.
+        reached: the ratio, or the difference of a "flat" goal; None where it cannot be had.
+        words: of the table.
+    """
+
+    goal: Goal
+    reached: float | None
+    words: str
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the figure is on the right side of the bound."""
+        if self.reached is None:
+            return False
+        if self.goal.kind == "flat":
+            return abs(self.reached) <= self.goal.bound
+        return self.reached >= self.goal.bound
+
+
+def page(results: Mapping[str, Rows], tasks: Sequence[Task], facts: str) -> str:
+    """All tables: the goals of all tasks first, then each task's rows.
+
+    Args:
+        results: rows by the task's key; tasks that are not in it are left out.
+        tasks: in the page's order.
+        facts: where it was measured.
+    """
+    done = [task for task in tasks if task.key in results]
+    return "\n".join(
+        [
+            facts,
+            "",
+            *goals_table(results, done),
+            *(line for task in done for line in task_table(task, results[task.key])),
+        ]
+    )
+
+
+def goals_table(results: Mapping[str, Rows], tasks: Sequence[Task]) -> list[str]:
+    """One line a goal."""
+    lines = ["| task | goal | measured | |", "|---|---|---|---|"]
+    for task in tasks:
+        for goal in task.goals:
+            verdict = judged(task, goal, results[task.key])
+            met = "met" if verdict.is_met else "**missed**"
+            lines.append(f"| {task.key} | {goal.words} | {verdict.words} | {met} |")
+    return lines
+
+
+def task_table(task: Task, rows: Rows) -> list[str]:
+    """A heading and one line a contestant."""
+    rounds = max((len(figures) for figures in rows.values()), default=0)
+    often = "one round" if rounds == 1 else f"median (least–most) of {rounds} rounds"
+    lines = [
+        "",
+        f"**{task.key}: {task.title}**",
+        "",
+        f"| | {task.unit}, {often} | accuracy | how |",
+        "|---|---|---|---|",
+    ]
+    lines += [row_line(task, each, rows[each.name]) for each in task.contestants]
+    return lines
+
+
+def row_line(task: Task, contestant: Contestant, rounds: Sequence[Figures]) -> str:
+    """A contestant's medians, or why there are none."""
+    values = values_of(task, rounds)
+    failed = [figures["failed"] for figures in rounds if "failed" in figures]
+    shown = spread(values, DIGITS[task.unit]) if values else ""
+    if failed:
+        reason = failed[0].replace("|", "/").replace("\n", " ")
+        shown = " ".join(filter(None, [shown, f"failed {len(failed)}×: {reason}"]))
+    accuracy = accuracy_of(rounds)
+    known = "" if accuracy is None else f"{accuracy:.3f}"
+    return f"| {contestant.name} | {shown} | {known} | {contestant.setting} |"
+
+
+def judged(task: Task, goal: Goal, rows: Rows) -> Verdict:
+    """The figure of a goal: against the best rival, or why there is none."""
+    ours = rows[goal.ours]
+    if not values_of(task, ours):
+        return Verdict(goal, None, f"{goal.ours} failed")
+    rivals = [name for name in goal.rivals if values_of(task, rows[name])]
+    if not rivals:
+        return Verdict(goal, None, "every rival failed")
+    if goal.kind == "flat":
+        growth = median_of(task, ours) - median_of(task, rows[rivals[0]])
+        return Verdict(goal, growth, f"{growth:+,.0f} MB")
+    found = {name: ratio(task, goal, ours, rows[name]) for name in rivals}
+    never = [name for name, value in found.items() if value is None]
+    if never:
+        return Verdict(goal, None, f"never as accurate as {', '.join(never)}")
+    against, least = min(found.items(), key=lambda item: item[1])
+    lost = [name for name in goal.rivals if name not in rivals]
+    note = f"; without {', '.join(lost)}, which failed" if lost else ""
+    return Verdict(goal, least, f"{least:.2f}× ({against}{note})")
+
+
+def ratio(
+    task: Task, goal: Goal, ours: Sequence[Figures], rival: Sequence[Figures]
+) -> float | None:
+    """How many times better we are; None where we never have the rival's accuracy."""
+    theirs = median_of(task, rival)
+    if goal.kind == "reaches":
+        target = accuracy_of(rival)
+        if target is None:
+            raise ValueError(f"{task.key}: {goal.rivals} tell no accuracy to be reached")
+        reached = [time_to(figures["stamps"], target) for figures in ours if "stamps" in figures]
+        times = [seconds for seconds in reached if seconds is not None]
+        return theirs / statistics.median(times) if len(times) == len(reached) else None
+    mine = median_of(task, ours)
+    return theirs / mine if task.unit in LESS_IS_BETTER else mine / theirs
+
+
+def time_to(stamps: Sequence[Sequence[float]], target: float) -> float | None:
+    """Seconds at the first evaluation with that accuracy, chance apart."""
+    return next((at for at, accuracy in stamps if accuracy >= target - SAME_ACCURACY), None)
+
+
+def values_of(task: Task, rounds: Sequence[Figures]) -> list[float]:
+    """The task's figure of every round that did not fail."""
+    return [figures[task.figure] for figures in rounds if "failed" not in figures]
+
+
+def median_of(task: Task, rounds: Sequence[Figures]) -> float:
+    """Of the task's figure."""
+    return statistics.median(values_of(task, rounds))
+
+
+def accuracy_of(rounds: Sequence[Figures]) -> float | None:
+    """The median accuracy of the rounds that tell one."""
+    known = [figures.get("accuracy") for figures in rounds]
+    told = [accuracy for accuracy in known if accuracy is not None]
+    return statistics.median(told) if told else None
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """Median with least and most."""
+    words = f"{statistics.median(values):,.{digits}f}"
+    if len(values) == 1:
+        return words
+    return f"{words} ({min(values):,.{digits}f}–{max(values):,.{digits}f})"
