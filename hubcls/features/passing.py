@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from hubcls.cached import LIMIT_VARIABLE, cache_limit
 from hubcls.datasets.base import Split
 from hubcls.features.cutting import Trunk, trunks
-from hubcls.features.store import Keys, Rows, Shelf, limit_in_bytes
+from hubcls.features.store import Keys, Rows, Shelf
 from hubcls.images.augmenting import Augmentation
 from hubcls.inference.choosing import Inference
 from hubcls.inference.outputs import compute_outputs, streamed_outputs
@@ -122,11 +123,12 @@ def features_of(
     size = (preprocessing.height, preprocessing.width)
     shape = tuple(trunk.model.compute_output_shape((1, *size, 3))[1:])
     needed = num_views * len(split) * math.prod(shape) * 4
-    if needed > limit_in_bytes():
+    if needed > cache_limit():
         logger.info(
-            "%s: not kept, for they would take %.1f GB (HUBCLS_CACHE_GB bounds the cache)",
+            "%s: not kept, for they would take %.1f GB (%s bounds the cache)",
             title,
             needed / 1e9,
+            LIMIT_VARIABLE,
         )
         return None
     keys = content_keys(split)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -14,16 +12,12 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from hubcls.errors import ConfigError
+from hubcls.cached import STALE_SECONDS, make_room, mark_used
 from hubcls.home import cache_home
 from hubcls.writing import write_file
 
-LIMIT_VARIABLE = "HUBCLS_CACHE_GB"
-_USUAL_LIMIT = 10.0
 _KEY_BYTES = 16
-_USED = "used"
 _MISSING = -1
-_STALE_SECONDS = 24 * 3600.0
 
 Keys = npt.NDArray[np.uint8]
 
@@ -55,7 +49,7 @@ class Shelf:
     def begin(self) -> None:
         """Make it known, and used just now."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / _USED).touch()
+        mark_used(self.folder)
 
     def rows(self, keys: Keys) -> Rows:
         """The rows of images, some of which may be missing.
@@ -80,6 +74,7 @@ class Shelf:
         path = self.folder / f"{uuid.uuid4().hex}.rows"
         write_file(path, rows.astype(np.float32, copy=False).tobytes())
         write_file(path.with_suffix(".keys"), keys.tobytes())
+        _remove_leftovers(self.folder)
         make_room(self.folder)
 
 
@@ -127,52 +122,8 @@ class Rows:
         return rows
 
 
-def make_room(keep: Path) -> None:
-    """Remove the shelves that were used longest ago until the limit holds.
-
-    Args:
-        keep: the folder of a shelf in use.
-    """
-    shelves = sorted(
-        (path for path in _folder().iterdir() if path.is_dir()),
-        key=lambda path: (path == keep, _last_use(path)),
-    )
-    sizes = {path: sum(_sizes(path)) for path in shelves}
-    _remove_leftovers(keep)
-    total = sum(sizes.values())
-    for path in shelves:
-        if total <= limit_in_bytes() or path == keep:
-            continue
-        # Windows refuses where another run reads; the next one tries again.
-        shutil.rmtree(path, ignore_errors=True)
-        total -= sizes[path]
-
-
-def limit_in_bytes() -> int:
-    """The most that all shelves may fill.
-
-    Raises:
-        ConfigError: HUBCLS_CACHE_GB is no number of at least 0.
-    """
-    given = os.environ.get(LIMIT_VARIABLE, "")
-    try:
-        gigabytes = float(given) if given else _USUAL_LIMIT
-    except ValueError:
-        gigabytes = -1.0
-    if not gigabytes >= 0:
-        raise ConfigError(f"{LIMIT_VARIABLE} must be a number of gigabytes from 0, not {given!r}")
-    return int(gigabytes * 1e9)
-
-
 def _folder() -> Path:
     return cache_home() / "features"
-
-
-def _sizes(shelf: Path) -> Iterator[int]:
-    for path in shelf.iterdir():
-        # Another process may remove it at any moment.
-        with contextlib.suppress(FileNotFoundError):
-            yield path.stat().st_size
 
 
 def _keys_in(path: Path) -> Iterator[bytes]:
@@ -181,17 +132,10 @@ def _keys_in(path: Path) -> Iterator[bytes]:
         yield content[start : start + _KEY_BYTES]
 
 
-def _last_use(shelf: Path) -> float:
-    try:
-        return (shelf / _USED).stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
-
-
 def _remove_leftovers(shelf: Path) -> None:
     """What a killed process has left: rows that no file of keys names."""
     for path in shelf.iterdir():
-        is_whole = path.name == _USED or path.with_suffix(".keys").exists()
+        is_whole = path.with_suffix(".keys").exists()
         with contextlib.suppress(FileNotFoundError):
-            if not is_whole and time.time() - path.stat().st_mtime > _STALE_SECONDS:
+            if not is_whole and time.time() - path.stat().st_mtime > STALE_SECONDS:
                 path.unlink()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
-import time
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -15,10 +13,11 @@ import numpy.typing as npt
 import PIL
 import tensorflow as tf
 
+from hubcls.cached import LIMIT_VARIABLE, cache_limit, make_room, mark_used
 from hubcls.datasets.base import Split
 from hubcls.datasets.checking import file_stamp
 from hubcls.downloads.locking import locked
-from hubcls.errors import ConfigError, DataError
+from hubcls.errors import DataError
 from hubcls.home import cache_home
 from hubcls.images.augmenting import Augmentation, augment
 from hubcls.images.resizing import resize
@@ -30,8 +29,6 @@ from hubcls.writing import complete_folder, replacing_folder
 
 _PIXELS, _SIZES = "pixels.bin", "sizes.npy"
 _ALIGNMENT = 64  # TensorFlow takes slices without a copy that begin at such bytes
-_LIMIT_VARIABLE, _USUAL_LIMIT = "HUBCLS_CACHE_GB", 10.0
-_STALE_SECONDS = 24 * 3600.0
 _JUDGED_AFTER = 200  # images, whose mean size tells whether all will fit
 
 
@@ -110,7 +107,7 @@ class DecodedSource:
             )
             if not _stored(folder, images.as_numpy_iterator(), len(split)):
                 return None
-        _make_room(folder)
+        make_room(folder)
         return _opened(folder)
 
 
@@ -147,7 +144,7 @@ def _opened(folder: Path) -> tuple[tf.Tensor, tf.Tensor] | None:
                 shape=[int(lengths.sum())],
                 memory_region_name=str(complete / _PIXELS),
             )
-        os.utime(complete)
+        mark_used(complete)
     except (OSError, ValueError, tf.errors.NotFoundError):
         return None
     starts = np.cumsum(lengths) - lengths
@@ -180,47 +177,13 @@ def _stored(folder: Path, images: Iterable[np.ndarray], count: int) -> bool:
 
 
 def _check_room(wanted_bytes: float) -> None:
-    limit = _limit_in_bytes()
+    limit = cache_limit()
     if wanted_bytes > limit:
         raise OSError(
-            f"they would fill {wanted_bytes / 1e9:.1f} GB, and {_LIMIT_VARIABLE} allows "
+            f"they would fill {wanted_bytes / 1e9:.1f} GB, and {LIMIT_VARIABLE} allows "
             f"{limit / 1e9:g}; raise it, or leave out decoded_cache"
         )
 
 
 def _padding(num_bytes: npt.ArrayLike) -> npt.NDArray[np.int64]:
     return -np.asarray(num_bytes, np.int64) % _ALIGNMENT
-
-
-def _make_room(keep: Path) -> None:
-    """Remove the folders that were used longest ago until the limit holds."""
-    folders = sorted(
-        (path for path in _folder().iterdir() if path != keep and _is_removable(path)),
-        key=lambda path: path.stat().st_mtime,
-    )
-    total = sum(map(_size, [*folders, keep]))
-    for path in folders:
-        if total > _limit_in_bytes():
-            total -= _size(path)
-            shutil.rmtree(path, ignore_errors=True)  # Windows refuses where another run reads
-
-
-def _is_removable(path: Path) -> bool:
-    """Folders, less those that another run may be filling."""
-    is_young = time.time() - path.stat().st_mtime < _STALE_SECONDS
-    return path.is_dir() and not (path.name.startswith(".") and is_young)
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.iterdir())
-
-
-def _limit_in_bytes() -> int:
-    given = os.environ.get(_LIMIT_VARIABLE, "")
-    try:
-        gigabytes = float(given) if given else _USUAL_LIMIT
-    except ValueError:
-        gigabytes = -1.0
-    if not gigabytes >= 0:
-        raise ConfigError(f"{_LIMIT_VARIABLE} must be a number of gigabytes from 0, not {given!r}")
-    return int(gigabytes * 1e9)

@@ -8,7 +8,7 @@ ROWS = (
     # row 0: standard library, NumPy and PyYAML only
     ("errors", "version"),
     ("home", "logs", "preprocessing", "registry", "seeding", "typed_yaml", "writing"),
-    ("catalogue",),
+    ("cached", "catalogue"),
     ("imagenet",),
     # row 1
     ("progress",),
