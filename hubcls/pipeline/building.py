@@ -42,7 +42,8 @@ CheckFile = Callable[[str], ImageFile]
 # and with three drawn words.
 _SHUFFLE_ROUNDS = 8
 _Graph = Callable[..., object]
-MEMORY_LIMIT_MB = 1024
+# What images on their way through a network may fill that does not train, in megabytes.
+_PASS_MEMORY_MB = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +80,7 @@ class TrainingStream:
     taught: npt.NDArray[np.float32] | None = None
     features: FeatureSource | None = None
     decoded_cache: bool = False
-    memory_limit_mb: int = MEMORY_LIMIT_MB
+    memory_limit_mb: int = 1024
 
     def __post_init__(self) -> None:
         """Refuse what no epoch can be made of.
@@ -239,11 +240,7 @@ class TrainingStream:
 
 
 def evaluation_batches(
-    split: Split,
-    preprocessing: Preprocessing,
-    *,
-    batch_size: int,
-    memory_limit_mb: int = MEMORY_LIMIT_MB,
+    split: Split, preprocessing: Preprocessing, *, batch_size: int
 ) -> tf.data.Dataset:
     """The images of a split in order, uint8 [batch_size, height, width, 3].
 
@@ -254,13 +251,12 @@ def evaluation_batches(
         split: the examples; labels are not read.
         preprocessing: what every image goes through.
         batch_size: images in every batch.
-        memory_limit_mb: what batches and images on their way may fill, in megabytes.
 
     Raises:
         ConfigError: batch_size is below 1.
     """
     source = source_of(split, preprocessing)
-    return _finished(_filled_batches(source.load, len(split), batch_size), memory_limit_mb)
+    return _finished(_filled_batches(source.load, len(split), batch_size), _PASS_MEMORY_MB)
 
 
 def view_batches(
@@ -300,7 +296,7 @@ def view_batches(
     if augmentation.operations:
         numbers = tf.data.Dataset.range(len(batches) * batch_size).batch(batch_size)
         batches = _mapped(tf.data.Dataset.zip((batches, numbers)), change)
-    return _finished(batches, MEMORY_LIMIT_MB)
+    return _finished(batches, _PASS_MEMORY_MB)
 
 
 def image_batches(
@@ -339,7 +335,7 @@ def image_batches(
     arrays = [found if isinstance(found, np.ndarray) else None for found in checked]
     source = MixedSource(files, arrays, preprocessing)
     batches = _filled_batches(source.load, len(images), batch_size)
-    return _finished(batches, MEMORY_LIMIT_MB), len(images)
+    return _finished(batches, _PASS_MEMORY_MB), len(images)
 
 
 def checked_images(images: Sequence[OneImage], check: CheckFile) -> list[ImageFile | RGBArray]:

@@ -81,7 +81,8 @@ class RunConfig:
             under `~/.hubcls/cache/images`, shrunk until the least random crop has as many
             pixels as the input: docs/augmentation.md. HUBCLS_CACHE_GB bounds it.
         memory_limit_mb: the most that images on their way to a training step may fill, in
-            megabytes; tf.data's buffers and parallel calls keep to it.
+            megabytes; tf.data's buffers and parallel calls keep to it. Evaluation and other
+            passes without training keep to 256.
     """
 
     log_interval: int = 10

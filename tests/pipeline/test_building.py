@@ -283,9 +283,9 @@ def test_memory_is_bounded_and_changes_no_batch(files):
 
 
 def test_evaluation_keeps_to_its_memory(files):
-    batches = evaluation_batches(files, SMALL, batch_size=4, memory_limit_mb=7)
+    batches = evaluation_batches(files, SMALL, batch_size=4)
 
-    assert batches.options().autotune.ram_budget == 7 * 2**20
+    assert batches.options().autotune.ram_budget == 256 * 2**20
 
 
 def test_a_stream_of_no_images_or_wrong_labels_is_refused(arrays):
