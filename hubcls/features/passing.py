@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from hubcls.cached import LIMIT_VARIABLE, cache_limit
+from hubcls.cached import LIMIT_VARIABLE, cache_limit, mark_used
 from hubcls.datasets.base import Split
 from hubcls.features.cutting import Trunk, trunks
 from hubcls.features.store import Keys, Rows, Shelf
@@ -120,8 +120,7 @@ def features_of(
     Raises:
         DataError: an image cannot be read.
     """
-    size = (preprocessing.height, preprocessing.width)
-    shape = tuple(trunk.model.compute_output_shape((1, *size, 3))[1:])
+    shape = _row_shape(trunk, preprocessing)
     needed = num_views * len(split) * math.prod(shape) * 4
     if needed > cache_limit():
         logger.info(
@@ -136,17 +135,20 @@ def features_of(
     for view in range(num_views):
         changed = augmentation if view else None
         shelf = Shelf(_shelf_name(trunk, preprocessing, changed, view), shape)
+        mark_used(shelf.folder)
         rows = shelf.rows(keys)
-        # Copies of an image are computed once.
-        _, firsts = np.unique(keys[rows.missing], axis=0, return_index=True)
-        chosen = np.sort(rows.missing[firsts])
-        batches = _batches(split.subset(chosen), keys[chosen], preprocessing, changed, view)
-        if not _is_filled(shelf, trunk.model, batches, keys[chosen], title):
-            return None
-        views.append(shelf.rows(keys))
-        if len(views[-1].missing):
+        if len(rows.missing):
+            # Copies of an image are computed once.
+            _, firsts = np.unique(keys[rows.missing], axis=0, return_index=True)
+            chosen = np.sort(rows.missing[firsts])
+            batches = _batches(split.subset(chosen), keys[chosen], preprocessing, changed, view)
+            if not _is_filled(shelf, trunk.model, batches, keys[chosen], title):
+                return None
+            rows = shelf.rows(keys)
+        if len(rows.missing):
             logger.warning("%s: other runs needed their room in the cache meanwhile", title)
             return None
+        views.append(rows)
     return Features(views, shape)
 
 
@@ -208,6 +210,14 @@ def content_keys(split: Split) -> Keys:
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 16)
 
 
+def _row_shape(trunk: Trunk, preprocessing: Preprocessing) -> tuple[int, ...]:
+    shape = tuple(trunk.model.output_shape[1:])
+    if None in shape:  # the network takes images of any size
+        size = (preprocessing.height, preprocessing.width)
+        shape = tuple(trunk.model.compute_output_shape((1, *size, 3))[1:])
+    return shape
+
+
 def _digest(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=16).digest()
 
@@ -255,8 +265,6 @@ def _is_filled(
     kept = done = 0
     try:
         shelf.begin()
-        if not len(keys):
-            return True
         for (rows,) in streamed_outputs(Inference(model), batches, len(keys), title=title):
             waiting.append(rows)
             done += len(rows)

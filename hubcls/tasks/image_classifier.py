@@ -360,9 +360,9 @@ class ImageClassifierTask(HookedTask):
         section = task_section(self, self._arguments)
         values = config_values(self.ingredients, assembly, self.config, section)
         self._folder.write_config(values)
-        show_config_and_samples(self.visualization, self.ingredients, assembly, values)
         if not self._has_weights:
             self._start(evaluates=evaluates)
+        show_config_and_samples(self.visualization, self.ingredients, assembly, values)
         self._fire("finetune_start_event")
         with progress_bar(progress.total_steps - progress.step, "fine-tuning", "step") as advance:
             self._advance = advance
