@@ -95,15 +95,16 @@ def prepared_files(place: Place, folders: dict[str, str]) -> tuple[Path, Figures
     return prepared, figures
 
 
-def facts(place: Place, preparing: Figures, usual: dict[str, Any], load: float) -> str:
+def facts(
+    place: Place, preparing: Figures, usual: dict[str, Any], versions: dict[str, str], load: float
+) -> str:
     """Machine, versions, images and how equal the weights are."""
     # hubcls brings TensorFlow, and its memory would be a floor under every child's peak.
     from pages import where_measured
 
-    versions, differences = dict(preparing["versions"]), []
+    differences = []
     for contestant in SAME_WEIGHTS:
         found = measured(place, contestant, usual, 0)
-        versions |= found.get("versions", {})
         told = found.get("failed") or f"{found['value']:.1g}"
         differences.append(f"{told} ({contestant.name})")
     listed = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
@@ -111,7 +112,7 @@ def facts(place: Place, preparing: Figures, usual: dict[str, Any], load: float) 
     return "\n".join(
         [
             where_measured(preparing["environment"], load=load),
-            f"Rivals: {listed}. Nothing was run on a GPU.",
+            f"Installed: {listed}. Nothing was run on a GPU.",
             "",
             f"Photographs: {mean_size(photographs):.0f} kB each, ten classes; the probe's accuracy "
             f"is {preparing['accuracy']:.3f}. Pooled features of 16 of them differ from hubcls' by "
@@ -153,7 +154,14 @@ def main() -> None:
     chosen = [task for task in tasks(sizes, folders) if task.key in arguments.only]
     usual = usual_settings(sizes, folders, prepared)
     results = {task.key: results_of(place, task, sizes, usual) for task in chosen}
-    text = page(results, chosen, facts(place, preparing, usual, load))
+    versions = dict(
+        version
+        for rows in results.values()
+        for rounds in rows.values()
+        for figures in rounds
+        for version in figures.get("versions", {}).items()
+    )
+    text = page(results, chosen, facts(place, preparing, usual, versions, load))
     if arguments.stores:
         from pages import store
 

@@ -2,7 +2,7 @@
 
 Its EfficientNetBackbone takes the arguments of EfficientNet-Lite0 and hubcls' weights in
 their order; it pads strided convolutions evenly where TensorFlow's network has "same", so
-its features are those of a slightly shifted network.
+its features are those of timm's efficientnet_lite0, not of tf_efficientnet_lite0.
 """
 
 from __future__ import annotations

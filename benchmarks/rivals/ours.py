@@ -110,7 +110,8 @@ def stream(settings: Settings) -> Figures:
     """T3: the batches that training gets, with crops, flips and colours drawn anew."""
     augmentation = hubcls.Augmentation(operations=({"name": "color_jitter"},))
     own = {"decoded_cache": True} if settings["cached"] else {}
-    images = dataset({"photographs": settings["folder"]})
+    # All but a hundredth, which is the least that validation takes.
+    images = hubcls.datasets.ImageFolder(settings["folder"], val_fraction=0.01, test_fraction=0)
     task = hubcls.ImageClassifierTask(
         data_reader=hubcls.reader.ImageClassificationReader(
             dataset=images, augmentation=augmentation

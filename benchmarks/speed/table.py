@@ -112,29 +112,36 @@ def judged(task: Task, goal: Goal, rows: Rows) -> Verdict:
     if goal.kind == "flat":
         growth = median_of(task, ours) - median_of(task, rows[rivals[0]])
         return Verdict(goal, growth, f"{growth:+,.0f} MB")
-    found = {name: ratio(task, goal, ours, rows[name]) for name in rivals}
-    never = [name for name, value in found.items() if value is None]
+    mine = {name: own_figure(task, goal, ours, rows[name]) for name in rivals}
+    never = [name for name, figure in mine.items() if figure is None]
     if never:
         return Verdict(goal, None, f"never as accurate as {', '.join(never)}")
-    against, least = min(found.items(), key=lambda item: item[1])
+    theirs = {name: median_of(task, rows[name]) for name in rivals}
+    ratios = {name: ratio(task, mine[name], theirs[name]) for name in rivals}
+    against, least = min(ratios.items(), key=lambda item: item[1])
+    digits = DIGITS[task.unit]
+    figures = f"{mine[against]:,.{digits}f} {task.unit} against {theirs[against]:,.{digits}f}"
     lost = [name for name in goal.rivals if name not in rivals]
     note = f"; without {', '.join(lost)}, which failed" if lost else ""
-    return Verdict(goal, least, f"{least:.2f}× ({against}{note})")
+    return Verdict(goal, least, f"{least:.2f}× ({against}: {figures}{note})")
 
 
-def ratio(
+def own_figure(
     task: Task, goal: Goal, ours: Sequence[Figures], rival: Sequence[Figures]
 ) -> float | None:
-    """How many times better we are; None where we never have the rival's accuracy."""
-    theirs = median_of(task, rival)
-    if goal.kind == "reaches":
-        target = accuracy_of(rival)
-        if target is None:
-            raise ValueError(f"{task.key}: {goal.rivals} tell no accuracy to be reached")
-        reached = [time_to(figures["stamps"], target) for figures in ours if "stamps" in figures]
-        times = [seconds for seconds in reached if seconds is not None]
-        return theirs / statistics.median(times) if len(times) == len(reached) else None
-    mine = median_of(task, ours)
+    """Our median; for "reaches" of the times to the rival's accuracy, None if it never comes."""
+    if goal.kind != "reaches":
+        return median_of(task, ours)
+    target = accuracy_of(rival)
+    if target is None:
+        raise ValueError(f"{task.key}: {goal.rivals} tell no accuracy to be reached")
+    reached = [time_to(figures["stamps"], target) for figures in ours if "stamps" in figures]
+    times = [seconds for seconds in reached if seconds is not None]
+    return statistics.median(times) if len(times) == len(reached) else None
+
+
+def ratio(task: Task, mine: float, theirs: float) -> float:
+    """How many times better our figure is."""
     return theirs / mine if task.unit in LESS_IS_BETTER else mine / theirs
 
 

@@ -50,7 +50,7 @@ def test_the_fastest_rival_counts(table, task, goal):
 
     assert verdict.reached == 3
     assert verdict.is_met
-    assert verdict.words == "3.00× (B)"
+    assert verdict.words == "3.00× (B: 2.0 s against 6.0)"
 
 
 def test_more_images_a_second_are_better(table, task, goal):
@@ -68,7 +68,7 @@ def test_time_counts_until_the_rivals_accuracy_is_there(table, task, goal):
 
     verdict = table.judged(task(goal("reaches")), goal("reaches"), results)
 
-    assert verdict.words == "4.00× (A)"
+    assert verdict.words == "4.00× (A: 10.0 s against 40.0)"
 
 
 def test_half_a_point_of_accuracy_is_chance(table):
@@ -100,7 +100,7 @@ def test_a_rival_that_failed_is_named_and_not_counted(table, task, goal):
 
     text = table.page({"T9": results}, [task(goal())], "facts")
 
-    assert "6.00× (B; without A, which failed)" in text
+    assert "6.00× (B: 1.0 s against 6.0; without A, which failed)" in text
     assert "| A | failed 1×: exit code 1: no / disk |" in text
 
 
@@ -124,7 +124,7 @@ def test_the_page_has_goals_then_rows_with_median_and_spread(table, task, goal):
         "",
         "| task | goal | measured | |",
         "|---|---|---|---|",
-        "| T9 | the goal | 15.00× (A) | met |",
+        "| T9 | the goal | 15.00× (A: 2.0 s against 30.0) | met |",
         "",
         "**T9: a task**",
         "",
