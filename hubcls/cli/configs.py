@@ -15,8 +15,9 @@ from hubcls.errors import ConfigError
 RUN_FLAGS = (
     "batch_size",
     "checkpoint_dir",
-    "class_weights",
     "cached_views",
+    "class_weights",
+    "decoded_cache",
     "distribution",
     "early_stopping",
     "ema",
@@ -28,6 +29,7 @@ RUN_FLAGS = (
     "loss",
     "loss_scale",
     "max_seconds",
+    "memory_limit_mb",
     "mixed_precision",
     "num_epoch",
     "resume",

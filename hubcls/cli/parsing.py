@@ -191,6 +191,17 @@ def _add_devices(parser: argparse.ArgumentParser) -> None:
     )
     devices.add_argument("--distribution", choices=("auto", "one_device", "mirrored"))
     devices.add_argument(
+        "--decoded-cache",
+        action=argparse.BooleanOptionalAction,
+        help="keep training images decoded for later epochs and runs (default: off)",
+    )
+    devices.add_argument(
+        "--memory-limit-mb",
+        type=int,
+        metavar="MB",
+        help="what images on their way to a training step may fill (default: 1024)",
+    )
+    devices.add_argument(
         "--sync-batch-norm",
         action=argparse.BooleanOptionalAction,
         help="BatchNorm that trains takes its statistics over all devices (default: on)",

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import scipy.optimize
+from threadpoolctl import threadpool_limits
 
 from hubcls.errors import TrainingError
 
@@ -186,9 +187,11 @@ class _Regression:
             gradient[:-1] += penalty * kernel
             return loss + 0.5 * penalty * float((kernel**2).sum()), gradient.ravel()
 
-        found = scipy.optimize.minimize(
-            value, start.ravel(), jac=True, method="L-BFGS-B", options=_OPTIONS
-        )
+        # The matrices are slim, and threads would wait for each other most of the time.
+        with threadpool_limits(1, user_api="blas"):
+            found = scipy.optimize.minimize(
+                value, start.ravel(), jac=True, method="L-BFGS-B", options=_OPTIONS
+            )
         solution: np.ndarray = np.asarray(found.x).reshape(start.shape)
         return solution
 
