@@ -381,7 +381,7 @@ def second_run() -> Task:
     first, second = "first run", "second run, another learning rate"
     return Task(
         key="T6",
-        title="from `finetune_and_eval` to the first evaluation, the same data again",
+        title="the probe phase: from the built classifier to its first evaluation, same data",
         unit="s",
         rounds=3,
         contestants=(

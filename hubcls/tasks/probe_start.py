@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 
 from hubcls.classification.classifier import head_input, is_linear_head, set_linear_head
 from hubcls.datasets.base import Split
-from hubcls.features.cutting import trunk_at
+from hubcls.features.cutting import Trunk, trunk_at
 from hubcls.features.passing import features_of
 from hubcls.inference.outputs import compute_outputs
 from hubcls.logs import logger
@@ -33,9 +32,12 @@ def start_from_probe(assembly: Assembly, ingredients: Ingredients) -> bool:
         logger.info("no linear probe: the data set has no validation split")
         return False
 
+    classifier = assembly.classifier
+    trunk = trunk_at(classifier, head_input(classifier))
+
     def of(phase: str, split: Split) -> tuple[FeatureRows, np.ndarray]:
         title = f"linear probe: features of {phase}"
-        return _features(assembly, ingredients, split, title=title), split.labels
+        return _features(assembly, ingredients, trunk, split, title=title), split.labels
 
     probe = solve_probe(
         of("train", ingredients.dataset.split("train")),
@@ -51,16 +53,15 @@ def start_from_probe(assembly: Assembly, ingredients: Ingredients) -> bool:
 
 
 def _features(
-    assembly: Assembly, ingredients: Ingredients, split: Split, *, title: str
+    assembly: Assembly, ingredients: Ingredients, trunk: Trunk, split: Split, *, title: str
 ) -> FeatureRows:
     """What the head sees of a split's images, float32 [N, D]."""
-    classifier, preprocessing = assembly.classifier, ingredients.preprocessing
+    preprocessing = ingredients.preprocessing
     if assembly.devices.num_replicas_in_sync == 1:
-        trunk = trunk_at(classifier, head_input(classifier))
         kept = features_of(trunk, split, preprocessing, title=title)
         if kept is not None:
             return kept
     with assembly.devices.scope():
-        body = keras.Model(classifier.input, head_input(classifier))
+        body = trunk.model
     batches = evaluation_batches(split, preprocessing, batch_size=assembly.stream.batch_size)
     return compute_outputs(body, batches, len(split), title=title)
