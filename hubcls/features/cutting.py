@@ -54,16 +54,23 @@ class Trunk:
 
 
 def trunks(model: keras.Model) -> list[Trunk]:
-    """Every part of a functional network that a cut through one tensor leaves, image first."""
+    """Every part of a network that a cut through one tensor leaves, image first.
+
+    Where the network is not functional, or uses a layer more than once, there are none.
+    """
+    if not hasattr(model, "operations"):
+        return []
     layers = _described_layers(model)
+    if any(len(layer["inbound_nodes"]) > 1 for layer in layers.values()):
+        return []
     keys = _keys(model, layers)
     return [Trunk(model, name, keys[name]) for name in _bottlenecks(layers)]
 
 
-def trunk_at(model: keras.Model, tensor: keras.KerasTensor) -> Trunk:
-    """The part of `model` that computes `tensor`, which must be all that goes on from there."""
+def trunk_at(model: keras.Model, tensor: keras.KerasTensor) -> Trunk | None:
+    """The part of `model` that computes `tensor`; None if more than that goes on from there."""
     top = tensor._keras_history.operation.name
-    return next(trunk for trunk in trunks(model) if trunk.top == top)
+    return next((trunk for trunk in trunks(model) if trunk.top == top), None)
 
 
 def frozen_trunk(model: keras.Model) -> Trunk | None:

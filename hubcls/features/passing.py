@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from hubcls.cached import LIMIT_VARIABLE, cache_limit, mark_used
 from hubcls.datasets.base import Split
+from hubcls.errors import DataError
 from hubcls.features.cutting import Trunk, trunks
 from hubcls.features.store import Keys, Rows, Shelf
 from hubcls.images.augmenting import Augmentation
@@ -30,6 +31,7 @@ from hubcls.version import __version__
 _BATCH_SIZE = 32
 _BYTES_AT_A_TIME = 2**26
 _MOST_IN_MEMORY = 2**27
+_MOST_READ_FOR_EVALUATION = 2**14  # numbers an image
 
 
 class Features:
@@ -176,7 +178,10 @@ def logits_of(
     """
     is_distributed = model.distribute_strategy.num_replicas_in_sync > 1
     for trunk in [] if is_distributed else reversed(trunks(model)):
-        if Shelf(_shelf_name(trunk, preprocessing, None, 0), ()).exists:
+        if not Shelf(_shelf_name(trunk, preprocessing, None, 0), ()).exists:
+            continue
+        # Reading large maps would take longer than computing what stands above them.
+        if math.prod(_row_shape(trunk, preprocessing)) <= _MOST_READ_FOR_EVALUATION:
             features = features_of(trunk, split, preprocessing, title=title)
             if features is not None:
                 batches = _feature_batches(features, batch_size)
@@ -199,14 +204,14 @@ def content_keys(split: Split) -> Keys:
     """A hash of each image's content, uint8 [N, 16]: of the file's bytes, or of the pixels.
 
     Raises:
-        OSError: a file cannot be read.
+        DataError: a file cannot be read.
     """
     if isinstance(split.images, np.ndarray):
         shape = repr(split.images.shape[1:]).encode()
         digests = [_digest(shape + image.tobytes()) for image in split.images]
     else:
         with ThreadPoolExecutor() as threads:
-            digests = list(threads.map(lambda path: _digest(Path(path).read_bytes()), split.images))
+            digests = list(threads.map(_file_digest, split.images))
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, 16)
 
 
@@ -216,6 +221,13 @@ def _row_shape(trunk: Trunk, preprocessing: Preprocessing) -> tuple[int, ...]:
         size = (preprocessing.height, preprocessing.width)
         shape = tuple(trunk.model.compute_output_shape((1, *size, 3))[1:])
     return shape
+
+
+def _file_digest(path: str) -> bytes:
+    try:
+        return _digest(Path(path).read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read any more: {error.strerror or error}") from error
 
 
 def _digest(content: bytes) -> bytes:

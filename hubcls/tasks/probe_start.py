@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
 
 from hubcls.classification.classifier import head_input, is_linear_head, set_linear_head
@@ -53,15 +54,15 @@ def start_from_probe(assembly: Assembly, ingredients: Ingredients) -> bool:
 
 
 def _features(
-    assembly: Assembly, ingredients: Ingredients, trunk: Trunk, split: Split, *, title: str
+    assembly: Assembly, ingredients: Ingredients, trunk: Trunk | None, split: Split, *, title: str
 ) -> FeatureRows:
     """What the head sees of a split's images, float32 [N, D]."""
     preprocessing = ingredients.preprocessing
-    if assembly.devices.num_replicas_in_sync == 1:
+    if trunk is not None and assembly.devices.num_replicas_in_sync == 1:
         kept = features_of(trunk, split, preprocessing, title=title)
         if kept is not None:
             return kept
     with assembly.devices.scope():
-        body = trunk.model
+        body = keras.Model(assembly.classifier.input, head_input(assembly.classifier))
     batches = evaluation_batches(split, preprocessing, batch_size=assembly.stream.batch_size)
     return compute_outputs(body, batches, len(split), title=title)

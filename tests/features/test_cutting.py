@@ -56,6 +56,16 @@ def test_the_frozen_part_ends_below_the_first_layer_that_trains(opened, top):
     assert frozen_trunk(model).top == top
 
 
+def test_a_layer_used_twice_or_another_kind_of_model_is_not_cut():
+    image = keras.Input((8, 8, 3))
+    again = keras.layers.ReLU()
+    x = again(keras.layers.Conv2D(4, 3)(image))
+    x = again(keras.layers.Conv2D(4, 3)(x))
+
+    assert trunks(keras.Model(image, keras.layers.GlobalAveragePooling2D()(x))) == []
+    assert trunks(keras.Sequential([image, keras.layers.Flatten()])) == []
+
+
 def test_where_the_first_layer_trains_nothing_is_frozen():
     assert frozen_trunk(network()) is None
 
