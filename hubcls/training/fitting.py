@@ -85,7 +85,9 @@ def fit(fitting: Fitting) -> None:
             epoch = progress.epoch
             is_changed = fitting.plan.set_trainable(fitting.groups, epoch)
             if is_changed or not part.is_fresh:
+                began = time.perf_counter()
                 part.refresh()
+                progress.seconds += time.perf_counter() - began
             remaining = steps - progress.step % steps
             with folded(part.model):
                 part.model.fit(

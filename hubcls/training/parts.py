@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from hubcls.errors import TrainingError
 from hubcls.features.cutting import Trunk, frozen_trunk
 from hubcls.features.passing import Features, features_of
 from hubcls.logs import logger
@@ -54,15 +55,19 @@ class TrainedPart:
         self._compile_arguments = compile_arguments
 
     def refresh(self) -> None:
-        """Follow the layers that are open now."""
+        """Follow the layers that are open now.
+
+        Raises:
+            TrainingError: several views are asked for, but cannot be kept.
+        """
         self.is_fresh = True
         self.model, self.stream = self.classifier, self._images
         num_views = self._num_views()
         trunk = frozen_trunk(self.classifier) if num_views else None
-        features = None if trunk is None else self._features(trunk, num_views)
-        if trunk is not None and features is not None:
+        if trunk is not None:
+            features = self._features(trunk, num_views)
             self.stream = replace(self._images, features=features, augmentation=None)
-            self.model = trunk.upper
+            self.model = _both_parts(trunk) if features is None else trunk.upper
             self.model.compile(optimizer=self.classifier.optimizer, **self._compile_arguments())
         # The traced step holds the variables that trained before.
         self.model.train_function = None
@@ -80,12 +85,12 @@ class TrainedPart:
     def _features(self, trunk: Trunk, num_views: int) -> Features | None:
         split = self._images.split
         logger.info(
-            "frozen up to %s: each of %d images goes through it once, in %d view(s)",
+            "frozen up to %s: training sees %d images in %d view(s), which go through it once",
             trunk.top,
             len(split),
             num_views,
         )
-        return features_of(
+        features = features_of(
             trunk,
             split,
             self._images.preprocessing,
@@ -93,3 +98,15 @@ class TrainedPart:
             augmentation=self._images.augmentation,
             num_views=num_views,
         )
+        if features is None and num_views > 1:
+            raise TrainingError(
+                f"{num_views} views of {len(split)} images cannot be kept; the log says why. Make "
+                "room, or lower cached_views"
+            )
+        return features
+
+
+def _both_parts(trunk: Trunk) -> keras.Model:
+    """What training from kept features computes, where none can be kept."""
+    image = trunk.whole.input
+    return keras.Model(image, trunk.upper(trunk.model(image, training=False)))

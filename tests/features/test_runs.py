@@ -58,6 +58,19 @@ def test_a_second_run_with_another_rate_passes_no_image_again(run, kept):
     assert kept() == before
 
 
+def test_a_run_whose_features_cannot_be_kept_is_the_same_run(run, kept, monkeypatch):
+    settings = {"freeze": ("stem", "stage_1", "stage_2"), "strategy": sgd(), "num_epoch": 1}
+    cached = run("cached", **settings)
+    before = kept()
+    monkeypatch.setenv("HUBCLS_CACHE_GB", "0")
+
+    anew = run("anew", **settings)
+
+    assert kept() == before
+    for one, other in zip(anew.classifier.weights, cached.classifier.weights, strict=True):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=1e-5)
+
+
 def test_a_run_from_features_goes_on_in_the_middle_of_an_epoch(run, task_in, tmp_path):
     settings = {"freeze": ("stem",), "strategy": sgd(), "num_epoch": 2, "save_ckpt_interval": 2}
     whole = run("whole", **settings)
