@@ -115,6 +115,7 @@ def test_a_run_shows_its_steps_and_its_passes_over_the_images(tmp_path):
         env={
             **os.environ, "HUBCLS_PROGRESS": "1", "TERM": "xterm", "COLUMNS": "120",
             "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'tests'}",
+            "HUBCLS_HOME": str(tmp_path / "home"),  # where no features are kept yet
         },
         capture_output=True,
         text=True,

@@ -29,7 +29,10 @@ def sgd():
     [
         {"freeze": ("stem", "stage_1", "stage_2"), "strategy": sgd(), "dropout": 0.5},
         pytest.param({"freeze": ("stem",), "strategy": sgd()}, marks=pytest.mark.slow),
-        {"strategy": hubcls.ULMFiTStrategy(learning_rate=0.01), "num_epoch": 3},
+        pytest.param(
+            {"strategy": hubcls.ULMFiTStrategy(learning_rate=0.01), "num_epoch": 3},
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             {"strategy": hubcls.AutoFinetuneStrategy(), "freeze": ("stem", "stage_1")},
             marks=pytest.mark.slow,

@@ -58,6 +58,7 @@ def test_a_run_killed_while_it_writes_leaves_whole_pairs_alone():
     np.testing.assert_array_equal(found.read(there), np.repeat(there[:, None], 256, axis=1))
 
 
+@pytest.mark.slow
 def test_two_runs_fill_one_shelf_at_once():
     runs = [filling("a", 0, 60), filling("a", 30, 60)]
     for run in runs:

@@ -133,6 +133,7 @@ def test_mixed_precision_scales_kernels_before_it_rounds_them():
     )
 
 
+@pytest.mark.slow
 def test_batch_norm_that_opens_later_is_folded_until_then(make_task, tmp_path, monkeypatch):
     strategy = CombinedStrategy(
         "sgd", 0.05, scheduler={"gradual_unfreeze": {"blocks": 3}}, batch_norm="train"
