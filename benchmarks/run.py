@@ -63,7 +63,6 @@ def usual_settings(sizes: Sizes, folders: dict[str, str], prepared: Path) -> dic
         "network": "lite0",
         "batch_size": BATCH_SIZE,
         "warm_up_steps": sizes.warm_up_steps,
-        # On Lite0 bfloat16 is no faster than float32, so torch computes in float32.
         "bfloat16": False,
         "checkpoint": str(prepared / "checkpoint_224"),
     }

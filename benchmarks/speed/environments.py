@@ -16,7 +16,7 @@ RIVALS = {
     # On Linux torch's wheels carry CUDA and take 6 GB; PIP_FIND_LINKS may name a smaller one.
     "torch": ["torch", "torchvision", "timm", "fastai"],
 }
-OVERLAYS = {"openvino": ["openvino>=2024.0"]}
+OVERLAYS = {"openvino": ["openvino>=2025.0"]}
 
 
 def requirements(name: str) -> list[str]:
