@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import weakref
 from collections.abc import Callable, Mapping
@@ -56,7 +57,8 @@ class Trunk:
 def trunks(model: keras.Model) -> list[Trunk]:
     """Every part of a network that a cut through one tensor leaves, image first.
 
-    Where the network is not functional, or uses a layer more than once, there are none.
+    Where the network is not functional, or uses a layer more than once, there are none; nor
+    above a layer of somebody's own, whose code a key cannot know.
     """
     if not hasattr(model, "operations"):
         return []
@@ -64,7 +66,8 @@ def trunks(model: keras.Model) -> list[Trunk]:
     if any(len(layer["inbound_nodes"]) > 1 for layer in layers.values()):
         return []
     keys = _keys(model, layers)
-    return [Trunk(model, name, keys[name]) for name in _bottlenecks(layers)]
+    known = set(itertools.takewhile(lambda name: _is_known(layers[name]), layers))
+    return [Trunk(model, name, keys[name]) for name in _bottlenecks(layers) if name in known]
 
 
 def trunk_at(model: keras.Model, tensor: keras.KerasTensor) -> Trunk | None:
@@ -98,6 +101,12 @@ def frozen_trunk(model: keras.Model) -> Trunk | None:
 def _operation(model: keras.Model, name: str) -> Any:
     """A layer or a bare operation, which `get_layer` would not find."""
     return next(operation for operation in model.operations if operation.name == name)
+
+
+def _is_known(layer: Mapping[str, Any]) -> bool:
+    """Whether Keras, one of its sister packages or hubcls made a layer."""
+    module, name = layer["module"] or "", layer["registered_name"] or ""
+    return str(module).startswith("keras") or str(name).startswith("hubcls>")
 
 
 def _described_layers(model: keras.Model) -> dict[str, Mapping[str, Any]]:

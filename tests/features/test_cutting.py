@@ -66,6 +66,19 @@ def test_a_layer_used_twice_or_another_kind_of_model_is_not_cut():
     assert trunks(keras.Sequential([image, keras.layers.Flatten()])) == []
 
 
+def test_no_cut_lies_above_a_layer_of_somebodys_own():
+    class Halved(keras.layers.Layer):
+        def call(self, images):
+            return images / 2
+
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, name="below")(image)
+    x = keras.layers.Conv2D(4, 3, name="above")(Halved()(x))
+
+    tops = [trunk.top for trunk in trunks(keras.Model(image, keras.layers.Flatten()(x)))]
+    assert tops == ["below"]
+
+
 def test_where_the_first_layer_trains_nothing_is_frozen():
     assert frozen_trunk(network()) is None
 
