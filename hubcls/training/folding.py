@@ -1,8 +1,8 @@
-"""Training steps that fold frozen BatchNorm into the convolution before it.
+"""Training steps that compute what a network's layers do in fewer passes over memory.
 
 A BatchNorm that is not trainable multiplies and shifts each channel by numbers that do not
-change. Put into the convolution's kernel and bias, they spare a pass over memory in the
-forward and in the backward direction, and let TensorFlow fuse what follows.
+change: put into the kernel and bias of the convolution before it, they cost nothing, and let
+TensorFlow fuse what follows. One that trains is computed by a kernel of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from hubcls.training.batch_norm import fused_batch_norm, is_fusable
 from hubcls.training.depthwise import depthwise_conv2d, is_slow
 
 Computation = Callable[..., Any]
@@ -102,7 +103,16 @@ def _computations(network: keras.Model) -> dict[int, Computation]:
     for layer in network.layers:
         if id(layer) not in instead and _is_plain(layer) and _has_slow_gradient(layer):
             instead[id(layer)] = _convolution(layer, None)
+        if is_fusable(layer):
+            instead[id(layer)] = _norm(layer)
     return instead
+
+
+def _norm(layer: keras.layers.BatchNormalization) -> Computation:
+    def compute(images: Any, **_: Any) -> Any:
+        return fused_batch_norm(layer, images)
+
+    return compute
 
 
 def _convolution(layer: Any, norm: keras.layers.BatchNormalization | None) -> Computation:

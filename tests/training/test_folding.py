@@ -72,7 +72,7 @@ def test_folded_steps_train_the_weights_that_plain_steps_train():
         weights = trained(model)
 
     for one, other in zip(plain, weights, strict=True):
-        np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-5 * np.abs(one).max())
+        np.testing.assert_allclose(other, one, rtol=1e-5, atol=5e-5 * np.abs(one).max())
 
 
 def test_only_frozen_batch_norm_that_alone_reads_a_convolution_is_folded():
