@@ -17,7 +17,7 @@ import keras_hub
 import numpy as np
 import plain_keras
 from answering import Figures, Settings, answer
-from plain_keras import SIZE, compiled
+from plain_keras import SIZE, compiled, set_precision
 
 LITE0 = {
     "stackwise_width_coefficients": [1.0] * 7,
@@ -60,6 +60,7 @@ def backbone(settings: Settings) -> keras.Model:
 
 def built(settings: Settings, num_classes: int) -> keras.Model:
     """The classifier with a preprocessor that normalises as hubcls' network does."""
+    set_precision(settings)
     body = backbone(settings)
     if settings["task"] == "frozen":
         body.trainable = False

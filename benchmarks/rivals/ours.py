@@ -90,7 +90,8 @@ def all_layers(settings: Settings) -> Figures:
     is_real = settings["network"] == LITE0
     module = hubcls.Module(name=settings["network"], weights="imagenet" if is_real else None)
     interval = settings["warm_up_steps"]
-    own = {"num_epoch": 1, "log_interval": interval, "mixed_precision": "float32"}
+    precision = settings.get("mixed_precision", "auto")
+    own = {"num_epoch": 1, "log_interval": interval, "mixed_precision": precision}
     task = hubcls.ImageClassifierTask(
         module=module, dataset=dataset(settings), config=config(settings, **own)
     )

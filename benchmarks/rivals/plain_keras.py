@@ -75,11 +75,12 @@ def classifier(base: keras.Model, num_classes: int) -> keras.Model:
     """Pooling, dropout and a dense layer on a base in inference mode, as in the guide."""
     inputs = keras.Input((*SIZE, 3))
     features = keras.layers.GlobalAveragePooling2D()(base(inputs, training=False))
-    return keras.Model(inputs, keras.layers.Dense(num_classes)(keras.layers.Dropout(0.2)(features)))
+    logits = keras.layers.Dense(num_classes, dtype="float32")(keras.layers.Dropout(0.2)(features))
+    return keras.Model(inputs, logits)
 
 
 def compiled(model: keras.Model, settings: Settings) -> keras.Model:
-    """With Adam, in the precision that the settings name."""
+    """With Adam and cross-entropy."""
     model.compile(
         optimizer=keras.optimizers.Adam(settings["learning_rate"]),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -88,9 +89,30 @@ def compiled(model: keras.Model, settings: Settings) -> keras.Model:
     return model
 
 
+def set_precision(settings: Settings) -> None:
+    """The policy that layers are made with from now on."""
+    keras.config.set_dtype_policy("mixed_bfloat16" if settings["bfloat16"] else "float32")
+
+
 def base_of(settings: Settings) -> keras.Model:
     """The network without a head: pixels 0–255 to a feature map."""
-    return keras.models.load_model(Path(settings["prepared"]) / f"{settings['network']}.keras")
+    kept = keras.models.load_model(Path(settings["prepared"]) / f"{settings['network']}.keras")
+    set_precision(settings)
+    return in_policy(kept) if settings["bfloat16"] else kept
+
+
+def in_policy(model: keras.Model) -> keras.Model:
+    """A copy whose layers compute in the policy that is set; pixels are normalised in float32."""
+
+    def made(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if not isinstance(layer, keras.layers.Normalization):
+            config.pop("dtype", None)
+        return layer.__class__.from_config(config)
+
+    copy = keras.models.clone_model(model, clone_function=made)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def frozen(settings: Settings, build: Any = None) -> Figures:

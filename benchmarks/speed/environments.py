@@ -45,6 +45,13 @@ def python_of(work: Path, name: str) -> Path:
     return python
 
 
+def installed(work: Path, name: str) -> list[str]:
+    """Names and versions of an environment's or an overlay's packages."""
+    folder = work / "environments" / name
+    found = [*folder.glob("lib/*/site-packages/*.dist-info"), *folder.glob("*.dist-info")]
+    return sorted(path.name for path in found)
+
+
 def overlay_of(work: Path, name: str) -> Path:
     """A folder with one package, to be put in front of an environment's own."""
     folder = work / "environments" / name

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from speed.environments import ROOT, python_of, variables
+from speed.environments import ROOT, installed, overlay_of, python_of, variables
 from speed.tasks import Contestant
 
 Figures = dict[str, Any]
@@ -47,6 +47,8 @@ def measured(
 ) -> Figures:
     """The figures of one process; those of an earlier run, if nothing has changed since.
 
+    Neither code, nor settings, nor the versions of what is installed.
+
     Args:
         place: where.
         contestant: what runs.
@@ -57,7 +59,14 @@ def measured(
         The script's figures with "wall_seconds" and "peak_megabytes", or "failed" and why.
     """
     asked = {**settings, "task": contestant.does}
-    told = [contestant.script, contestant.environment, contestant.overlay, asked, number]
+    try:
+        python_of(place.work, contestant.environment)
+        _ = contestant.overlay and overlay_of(place.work, contestant.overlay)
+    except subprocess.CalledProcessError as error:
+        return {"failed": f"pip could not set it up: {error}"}
+    places = [name for name in (contestant.environment, contestant.overlay) if name]
+    versions = [installed(place.work, name) for name in places]
+    told = [contestant.script, *places, versions, asked, number]
     key = hashlib.sha256(json.dumps([*told, place.code], sort_keys=True).encode()).hexdigest()
     result = place.work / RESULTS / f"{key[:20]}.json"
     if result.is_file():
@@ -78,11 +87,8 @@ def process(place: Place, contestant: Contestant, settings: Mapping[str, Any]) -
         folder.mkdir(parents=True)
     log = place.work / "last.log"
     arguments = json.dumps({**settings, "scratch": str(scratch)})
-    try:
-        python = python_of(place.work, contestant.environment)
-        environment = variables(place.work, home, contestant.overlay)
-    except subprocess.CalledProcessError as error:
-        return {"failed": f"pip could not set it up: {error}"}
+    python = python_of(place.work, contestant.environment)
+    environment = variables(place.work, home, contestant.overlay)
     began = time.perf_counter()
     with log.open("w+", encoding="utf-8") as output:
         started = subprocess.Popen(

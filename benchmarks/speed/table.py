@@ -27,16 +27,18 @@ class Verdict:
         goal: the goal.
         reached: the ratio, or the difference of a "flat" goal; None where it cannot be had.
         words: of the table.
+        is_fair: False for a speed that costs accuracy, which meets no goal.
     """
 
     goal: Goal
     reached: float | None
     words: str
+    is_fair: bool = True
 
     @property
     def is_met(self) -> bool:
         """Whether the figure is on the right side of the bound."""
-        if self.reached is None:
+        if self.reached is None or not self.is_fair:
             return False
         if self.goal.kind == "flat":
             return abs(self.reached) <= self.goal.bound
@@ -116,6 +118,7 @@ def judged(task: Task, goal: Goal, rows: Rows) -> Verdict:
     never = [name for name, figure in mine.items() if figure is None]
     if never:
         return Verdict(goal, None, f"never as accurate as {', '.join(never)}")
+    better = more_accurate(goal, ours, {name: rows[name] for name in rivals})
     theirs = {name: median_of(task, rows[name]) for name in rivals}
     ratios = {name: ratio(task, mine[name], theirs[name]) for name in rivals}
     against, least = min(ratios.items(), key=lambda item: item[1])
@@ -123,7 +126,17 @@ def judged(task: Task, goal: Goal, rows: Rows) -> Verdict:
     figures = f"{mine[against]:,.{digits}f} {task.unit} against {theirs[against]:,.{digits}f}"
     lost = [name for name in goal.rivals if name not in rivals]
     note = f"; without {', '.join(lost)}, which failed" if lost else ""
-    return Verdict(goal, least, f"{least:.2f}× ({against}: {figures}{note})")
+    note += f"; less accurate than {', '.join(better)}" if better else ""
+    return Verdict(goal, least, f"{least:.2f}× ({against}: {figures}{note})", not better)
+
+
+def more_accurate(goal: Goal, ours: Sequence[Figures], rivals: Rows) -> list[str]:
+    """The rivals that are more accurate than we are, chance apart, where speed is compared."""
+    mine = accuracy_of(ours)
+    if mine is None or goal.kind != "faster":
+        return []
+    told = {name: accuracy_of(rounds) for name, rounds in rivals.items()}
+    return [name for name, their in told.items() if (their or 0.0) > mine + SAME_ACCURACY]
 
 
 def own_figure(

@@ -101,6 +101,16 @@ def test_what_was_measured_is_not_measured_again(measuring, contestant, place, t
     assert (tmp_path / "runs").read_text() == "xxx"
 
 
+def test_other_versions_are_measured_anew(measuring, contestant, place, tmp_path, monkeypatch):
+    it = contestant("open('../../runs', 'a').write('x'); print('{}')")
+
+    for version in ("1.0", "1.0", "1.1"):
+        monkeypatch.setattr(measuring, "installed", lambda *_, told=version: [f"keras-{told}"])
+        measuring.measured(place, it, {}, 0)
+
+    assert (tmp_path / "runs").read_text() == "xx"
+
+
 def test_failures_are_tried_again(measuring, contestant, place, tmp_path):
     it = contestant("open('../../runs', 'a').write('x'); raise SystemExit(1)")
 

@@ -146,3 +146,12 @@ def test_every_goal_names_rows_of_its_task(tasks):
         names = {each.name for each in task.contestants}
         assert len(names) == len(task.contestants)
         assert all({goal.ours, *goal.rivals} <= names for goal in task.goals)
+
+
+def test_speed_that_costs_accuracy_misses_the_goal(table, task, goal):
+    results = rows(seconds(1, accuracy=0.8), seconds(9, accuracy=0.804), seconds(8, accuracy=0.9))
+
+    verdict = table.judged(task(goal()), goal(), results)
+
+    assert not verdict.is_met
+    assert verdict.words == "8.00× (B: 1.0 s against 8.0; less accurate than B)"
