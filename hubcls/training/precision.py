@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras
@@ -78,21 +80,40 @@ def dtype_policy(config: RunConfig, network: keras.Model, kept: str | None = Non
 def measured_gain(work: Counter[Work], candidate: str, batch_size: int) -> float:
     """How many times as fast as in float32 a network's work is in a mixed policy.
 
+    Of each kind (convolutions, depthwise ones, …) the shapes with most multiply-adds are
+    measured first, kinds in turn, until four seconds are over; one of each kind is measured
+    in any case. The rest is taken to last, for its multiply-adds, as its kind does: what
+    gains least, depthwise convolutions, has the fewest.
+
     Args:
-        work: shapes and how often each occurs; those with most multiply-adds are measured
-            first, and the rest are left out once four seconds are over.
+        work: shapes, and how often each occurs.
         candidate: "mixed_float16" or "mixed_bfloat16".
         batch_size: images at once.
     """
     mixed = tf.as_dtype(candidate.removeprefix("mixed_"))
-    began, full, half = time.perf_counter(), 0.0, 0.0
-    most_first = sorted(work.items(), key=lambda item: -item[0].multiply_adds * item[1])
-    for one, count in most_first:
-        full += count * one.seconds(batch_size, tf.float32)
-        half += count * one.seconds(batch_size, mixed)
-        if time.perf_counter() - began > _MOST_SECONDS:
-            break
-    return full / half
+    all_of, seen_of, full, half = (defaultdict[type, float](float) for _ in range(4))
+    began = time.perf_counter()
+    for one, count in _kinds_in_turn(work):
+        kind, multiply_adds = type(one), one.multiply_adds * count
+        all_of[kind] += multiply_adds
+        if kind in seen_of and time.perf_counter() - began > _MOST_SECONDS:
+            continue
+        seen_of[kind] += multiply_adds
+        full[kind] += count * one.seconds(batch_size, tf.float32)
+        half[kind] += count * one.seconds(batch_size, mixed)
+    shares = {kind: all_of[kind] / seen_of[kind] for kind in all_of}
+    return sum(full[kind] * shares[kind] for kind in shares) / sum(
+        half[kind] * shares[kind] for kind in shares
+    )
+
+
+def _kinds_in_turn(work: Counter[Work]) -> Iterator[tuple[Work, int]]:
+    """Of each kind the shape with most multiply-adds, then of each the second, and so on."""
+    kinds: dict[type, list[tuple[Work, int]]] = {}
+    for one, count in sorted(work.items(), key=lambda item: -item[0].multiply_adds * item[1]):
+        kinds.setdefault(type(one), []).append((one, count))
+    for turn in itertools.zip_longest(*kinds.values()):
+        yield from (item for item in turn if item is not None)
 
 
 def _kept_gain(work: Counter[Work], candidate: str, device: str, batch_size: int) -> float:

@@ -76,6 +76,28 @@ def test_nothing_is_measured_where_no_device_could_gain(device, monkeypatch):
     assert not measured
 
 
+def test_where_time_is_short_each_kind_still_counts_for_all_of_its_layers(monkeypatch):
+    monkeypatch.setattr(precision, "_MOST_SECONDS", 0.0)
+
+    def take(kind, relative):
+        def seconds(one, batch_size, dtype):
+            return one.multiply_adds * (1.0 if dtype == tf.float32 else relative)
+
+        monkeypatch.setattr(kind, "seconds", seconds)
+
+    take(Convolution, 0.5)
+    take(DepthwiseConvolution, 3.0)
+    work = work_of(network())
+    total, depthwise = (
+        sum(one.multiply_adds * count for one, count in work.items() if isinstance(one, kind))
+        for kind in (object, DepthwiseConvolution)
+    )
+
+    gain = measured_gain(work, "mixed_bfloat16", 1)
+
+    assert gain == pytest.approx(total / (0.5 * (total - depthwise) + 3.0 * depthwise))
+
+
 def test_a_network_that_is_hardly_seen_is_not_judged_by_what_is_seen(device):
     measured = device(2.0)
     image = keras.Input((112, 112, 3))
