@@ -32,8 +32,9 @@ _VERBS = Table(
     },
 )
 
-# Keras imports these for what no such verb does, if they are installed: a third of its start.
-_UNUSED_BY = {"predict": ("matplotlib", "pandas", "sklearn")}
+# Keras and TensorFlow import these for what no such verb does, if they are installed: a third of
+# its start.
+_UNUSED_BY = {"predict": ("matplotlib", "pandas", "scipy", "sklearn")}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
