@@ -22,9 +22,13 @@ from pages import store, where_measured
 from PIL import Image
 
 import hubcls
+from hubcls.cli.main import UNUSED_BY
 
+UNUSED = UNUSED_BY["predict"]
 PROMISES = {"hubcls --help": "0.3 s", "hubcls modules list": "0.5 s"}
 TENSORFLOW = "import tensorflow"
+# What `predict` pays of it: packages that are installed beside TensorFlow are kept out.
+_ALONE = "import sys; sys.modules.update(dict.fromkeys({unused!r})); import tensorflow"
 
 
 def main() -> None:
@@ -58,6 +62,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
         "hubcls --help": [*program, "--help"],
         "hubcls modules list": [*program, "modules", "list"],
         TENSORFLOW: [sys.executable, "-c", TENSORFLOW],
+        "import tensorflow, alone": [sys.executable, "-c", _ALONE.format(unused=UNUSED)],
         "hubcls predict one.jpg": [
             *program, "predict", str(image), "--checkpoint", str(folder / "run")
         ],

@@ -34,7 +34,7 @@ _VERBS = Table(
 
 # Keras and TensorFlow import these for what no such verb does, if they are installed: a third of
 # its start.
-_UNUSED_BY = {"predict": ("matplotlib", "pandas", "scipy", "sklearn")}
+UNUSED_BY = {"predict": ("matplotlib", "pandas", "scipy", "sklearn")}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
     show_logs()
     try:
-        with _hidden(_UNUSED_BY.get(parsed.verb, ())):
+        with _hidden(UNUSED_BY.get(parsed.verb, ())):
             run = _VERBS[parsed.verb]
         run(parsed)
         sys.stdout.flush()
