@@ -11,6 +11,7 @@ import functools
 import inspect
 import io
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -18,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-import numpy as np
 import yaml
 
 from hubcls.errors import ConfigError, nearest_names
@@ -110,7 +110,8 @@ def plain(value: Any) -> Any:
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, np.generic):
+    # A number of NumPy's is there only after NumPy, a fifth of the start of `modules list`.
+    if "numpy" in sys.modules and isinstance(value, sys.modules["numpy"].generic):
         return plain(value.item())
     if isinstance(value, Path):
         return str(value)

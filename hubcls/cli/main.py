@@ -32,8 +32,9 @@ _VERBS = Table(
     },
 )
 
-# Keras imports these for what no such verb does, if they are installed: a third of its start.
-_UNUSED_BY = {"predict": ("matplotlib", "pandas", "sklearn")}
+# Keras and TensorFlow import these for what no such verb does, if they are installed: a third of
+# its start.
+UNUSED_BY = {"predict": ("matplotlib", "pandas", "scipy", "sklearn")}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
     show_logs()
     try:
-        with _hidden(_UNUSED_BY.get(parsed.verb, ())):
+        with _hidden(UNUSED_BY.get(parsed.verb, ())):
             run = _VERBS[parsed.verb]
         run(parsed)
         sys.stdout.flush()

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def table(profile: StepProfile) -> str:
-    """Milliseconds and share of each part, and of the whole."""
+    """What a step goes through; milliseconds and share of each part, and of the whole."""
     total = profile.total_seconds
     rows = [
         [part, f"{1e3 * seconds:.1f}", f"{seconds / total:.0%}"]
@@ -34,4 +34,4 @@ def table(profile: StepProfile) -> str:
     lines = columns([["part", "ms", "share"], *rows], right=(1, 2))
     speed = f"{profile.images_per_second:.1f} images/s in batches of {profile.batch_size}"
     reader = "pip install tensorboard-plugin-profile, then tensorboard --logdir"
-    return f"{lines}\n\n{speed}\n{reader} {profile.trace}"
+    return f"training {profile.route}\n\n{lines}\n\n{speed}\n{reader} {profile.trace}"

@@ -15,6 +15,8 @@ from hubcls.logs import logger
 from hubcls.pipeline.building import TrainingStream
 from hubcls.training.run_config import CachedViews
 
+_ALL_LAYERS = "through all layers"
+
 
 class TrainedPart:
     """What `fit` trains, and on what: all of a classifier, or what stands above frozen layers.
@@ -26,6 +28,7 @@ class TrainedPart:
         classifier: all of it.
         model: what trains now; it shares its layers with the classifier.
         stream: its batches.
+        route: the way that a batch goes, in words.
         is_fresh: whether it follows the layers that are open now.
     """
 
@@ -49,6 +52,7 @@ class TrainedPart:
         """
         self.classifier = self.model = classifier
         self.stream = self._images = images
+        self.route = _ALL_LAYERS
         self.is_fresh = False
         self._body = body
         self._cached_views = cached_views
@@ -61,13 +65,18 @@ class TrainedPart:
             TrainingError: several views are asked for, but cannot be kept.
         """
         self.is_fresh = True
-        self.model, self.stream = self.classifier, self._images
+        self.model, self.stream, self.route = self.classifier, self._images, _ALL_LAYERS
         num_views = self._num_views()
         trunk = frozen_trunk(self.classifier) if num_views else None
         if trunk is not None:
             features = self._features(trunk, num_views)
             self.stream = replace(self._images, features=features, augmentation=None)
-            self.model = _both_parts(trunk) if features is None else trunk.upper
+            if features is None:
+                self.model = _both_parts(trunk)
+                self.route = f"{_ALL_LAYERS}, for features of {trunk.top} cannot be kept"
+            else:
+                self.model = trunk.upper
+                self.route = f"from features of {trunk.top}"
             self.model.compile(optimizer=self.classifier.optimizer, **self._compile_arguments())
         # The traced step holds the variables that trained before.
         self.model.train_function = None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import time
-from collections import Counter
-from dataclasses import astuple, dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -18,6 +18,7 @@ import tensorflow as tf
 from hubcls.home import cache_home
 from hubcls.logs import logger
 from hubcls.training.run_config import RunConfig
+from hubcls.training.work import Work, covered_share, work_of
 from hubcls.writing import write_file
 
 # Compute capability from which NVIDIA's tensor cores take float16, and bfloat16.
@@ -30,53 +31,10 @@ _BFLOAT16_FLAG = "amx_bf16"
 _LEAST_GAIN = 1.15
 # Multiply-adds an image; a smaller network is trained sooner than measured.
 _LEAST_WORK = 1e8
+# Of a network's weights; what is seen of one with fewer says little of the rest.
+_LEAST_SHARE = 0.5
 _MOST_SECONDS = 4.0
-_REPEATS = 3
 _IMAGES_ON_CPU = 4
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """One shape of convolution in a network.
-
-    Attributes:
-        image: height, width and channels of what goes in.
-        kernel: rows, columns, channels and filters; of a depthwise one, channels and multiplier.
-        stride: of both directions.
-        padding: "SAME" or "VALID".
-        is_depthwise: whether each filter sees one channel.
-    """
-
-    image: tuple[int, int, int]
-    kernel: tuple[int, int, int, int]
-    stride: int
-    padding: str
-    is_depthwise: bool
-
-    @property
-    def multiply_adds(self) -> float:
-        """Of one image, forward."""
-        rows, columns, channels, filters = self.kernel
-        places = self.image[0] * self.image[1] / self.stride**2
-        return float(places * rows * columns * channels * filters)
-
-    def seconds(self, batch_size: int, dtype: tf.DType) -> float:
-        """The least time of three for one batch, forward and backward."""
-        images = tf.cast(tf.random.stateless_normal((batch_size, *self.image), (0, 1)), dtype)
-        kernel = tf.cast(tf.random.stateless_normal(self.kernel, (2, 3)), dtype)
-        strides = [1, self.stride, self.stride, 1]
-        convolve = tf.nn.depthwise_conv2d if self.is_depthwise else tf.nn.conv2d
-        taken = []
-        for _ in range(_REPEATS):
-            began = time.perf_counter()
-            with tf.GradientTape() as tape:
-                tape.watch((images, kernel))
-                maps = convolve(images, kernel, strides, self.padding)
-            gradients = tape.gradient(maps, (images, kernel))
-            # Reading a number waits for the device.
-            _ = [float(tf.reshape(gradient, [-1])[0]) for gradient in gradients]
-            taken.append(time.perf_counter() - began)
-        return min(taken)
 
 
 def dtype_policy(config: RunConfig, network: keras.Model, kept: str | None = None) -> str:
@@ -84,8 +42,9 @@ def dtype_policy(config: RunConfig, network: keras.Model, kept: str | None = Non
 
     `mixed_precision="auto"` goes on as the run in the folder began. A new run takes a mixed
     policy where the device has arithmetic for it (NVIDIA's tensor cores, bfloat16 in a CPU) and
-    computes the network's own convolutions at least 1.15 times as fast in it. That is measured
-    once, in seconds, and kept under `~/.hubcls/cache`; one log line says the result.
+    computes the network's own convolutions and matrix products at least 1.15 times as fast in
+    it. That is measured once, in seconds, and kept under `~/.hubcls/cache`; one log line says
+    the result.
 
     Args:
         config: of the run.
@@ -100,15 +59,16 @@ def dtype_policy(config: RunConfig, network: keras.Model, kept: str | None = Non
     if candidate == "float32":
         return candidate
     is_cpu = device.startswith("CPU")
-    work = convolutions(network)
-    if sum(one.multiply_adds * count for one, count in work.items()) < _LEAST_WORK:
-        # What is hardly convolutions, or small, is not measured: the device's kind decides.
+    work = work_of(network)
+    multiply_adds = sum(one.multiply_adds * count for one, count in work.items())
+    if multiply_adds < _LEAST_WORK or covered_share(network) < _LEAST_SHARE:
+        # What is small, or hardly seen, is not measured: the device's kind decides.
         return "float32" if is_cpu else candidate
     gain = _kept_gain(work, candidate, device, _IMAGES_ON_CPU if is_cpu else config.batch_size)
     chosen = candidate if gain >= _LEAST_GAIN else "float32"
     logger.info(
-        "mixed_precision='auto' takes %s: this network's convolutions are %.2f times as fast in "
-        "%s on this %s",
+        "mixed_precision='auto' takes %s: this network's convolutions and matrix products are "
+        "%.2f times as fast in %s on this %s",
         chosen,
         gain,
         candidate,
@@ -117,51 +77,47 @@ def dtype_policy(config: RunConfig, network: keras.Model, kept: str | None = Non
     return chosen
 
 
-def convolutions(network: keras.Model) -> Counter[Convolution]:
-    """The shapes of a functional network's own convolutions, and how often each occurs."""
-    found: Counter[Convolution] = Counter()
-    for nodes in network._nodes_by_depth.values():
-        for node in nodes:
-            layer = node.operation
-            if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
-                image = tuple(node.input_tensors[0].shape[1:])
-                if None not in image and layer.data_format == "channels_last":
-                    found[_convolution(layer, image)] += 1
-    return found
+def measured_gain(work: Counter[Work], candidate: str, batch_size: int) -> float:
+    """How many times as fast as in float32 a network's work is in a mixed policy.
 
-
-def _convolution(layer: Any, image: tuple[int, ...]) -> Convolution:
-    return Convolution(
-        image=(image[0], image[1], image[2]),
-        kernel=tuple(layer.kernel.shape),
-        stride=layer.strides[0],
-        padding=layer.padding.upper(),
-        is_depthwise=isinstance(layer, keras.layers.DepthwiseConv2D),
-    )
-
-
-def measured_gain(work: Counter[Convolution], candidate: str, batch_size: int) -> float:
-    """How many times as fast as in float32 a network's convolutions are in a mixed policy.
+    Of each kind (convolutions, depthwise ones, …) the shapes with most multiply-adds are
+    measured first, kinds in turn, until four seconds are over; one of each kind is measured
+    in any case. The rest is taken to last, for its multiply-adds, as its kind does: what
+    gains least, depthwise convolutions, has the fewest.
 
     Args:
-        work: its convolutions; those with most multiply-adds are measured first, and the rest
-            are left out once four seconds are over.
+        work: shapes, and how often each occurs.
         candidate: "mixed_float16" or "mixed_bfloat16".
         batch_size: images at once.
     """
     mixed = tf.as_dtype(candidate.removeprefix("mixed_"))
-    began, full, half = time.perf_counter(), 0.0, 0.0
-    most_first = sorted(work.items(), key=lambda item: -item[0].multiply_adds * item[1])
-    for convolution, count in most_first:
-        full += count * convolution.seconds(batch_size, tf.float32)
-        half += count * convolution.seconds(batch_size, mixed)
-        if time.perf_counter() - began > _MOST_SECONDS:
-            break
-    return full / half
+    all_of, seen_of, full, half = (defaultdict[type, float](float) for _ in range(4))
+    began = time.perf_counter()
+    for one, count in _kinds_in_turn(work):
+        kind, multiply_adds = type(one), one.multiply_adds * count
+        all_of[kind] += multiply_adds
+        if kind in seen_of and time.perf_counter() - began > _MOST_SECONDS:
+            continue
+        seen_of[kind] += multiply_adds
+        full[kind] += count * one.seconds(batch_size, tf.float32)
+        half[kind] += count * one.seconds(batch_size, mixed)
+    shares = {kind: all_of[kind] / seen_of[kind] for kind in all_of}
+    return sum(full[kind] * shares[kind] for kind in shares) / sum(
+        half[kind] * shares[kind] for kind in shares
+    )
 
 
-def _kept_gain(work: Counter[Convolution], candidate: str, device: str, batch_size: int) -> float:
-    shapes = sorted((*astuple(one), count) for one, count in work.items())
+def _kinds_in_turn(work: Counter[Work]) -> Iterator[tuple[Work, int]]:
+    """Of each kind the shape with most multiply-adds, then of each the second, and so on."""
+    kinds: dict[type, list[tuple[Work, int]]] = {}
+    for one, count in sorted(work.items(), key=lambda item: -item[0].multiply_adds * item[1]):
+        kinds.setdefault(type(one), []).append((one, count))
+    for turn in itertools.zip_longest(*kinds.values()):
+        yield from (item for item in turn if item is not None)
+
+
+def _kept_gain(work: Counter[Work], candidate: str, device: str, batch_size: int) -> float:
+    shapes = sorted((repr(one), count) for one, count in work.items())
     digest = hashlib.sha256(repr(shapes).encode()).hexdigest()[:16]
     key = f"{device} | TensorFlow {tf.__version__} | {candidate} | batch {batch_size} | {digest}"
     path = cache_home() / "precision.json"

@@ -14,8 +14,8 @@ import keras
 import tensorflow as tf
 
 from hubcls.errors import ConfigError
-from hubcls.pipeline.building import TrainingStream
 from hubcls.training.folding import folded
+from hubcls.training.parts import TrainedPart
 
 _WARM_UP = 2
 _TRACED_STEPS = 3
@@ -27,11 +27,13 @@ class StepProfile:
 
     Attributes:
         batch_size: images in a step.
+        route: the way of a batch: "through all layers", "from features of LAYER".
         seconds: part → its time: "input wait", "forward", "backward", "update".
         trace: folder of TensorBoard's profile; None where none was asked for.
     """
 
     batch_size: int
+    route: str
     seconds: Mapping[str, float]
     trace: Path | None
 
@@ -47,17 +49,17 @@ class StepProfile:
 
 
 def profile_steps(
-    model: keras.Model, stream: TrainingStream, *, num_steps: int = 10, trace: Path | None = None
+    part: TrainedPart, *, num_steps: int = 10, trace: Path | None = None
 ) -> StepProfile:
     """Time training steps with their input, without it, and without update and backward.
 
-    The parts are differences of medians: what steps take beyond those on one batch in memory
-    is the wait for input, and so on down. Each way runs twice before it is timed. The trace
-    is of three further steps. The model is trained on the way: it is spoilt afterwards.
+    The parts are differences of medians, and add up to the median step: what steps take beyond
+    those on one batch in memory is the wait for input, and so on down. Each way runs twice
+    before it is timed. The trace is of three further steps. The model is trained on the way:
+    it is spoilt afterwards.
 
     Args:
-        model: compiled, on one device; its layers are open or frozen as they shall be.
-        stream: training batches.
+        part: fresh, on one device.
         num_steps: how many are timed of each kind.
         trace: folder to write TensorBoard's profile to, below `plugins/profile`.
 
@@ -67,6 +69,7 @@ def profile_steps(
     if num_steps < 1:
         raise ConfigError(f"a profile needs at least 1 step, not {num_steps}")
     count = num_steps + _WARM_UP
+    model, stream = part.model, part.stream
     with folded(model):
         images, targets = batch = next(iter(stream.batches(0, 1)))
         forward = _median(_forward(model, images, targets), count)
@@ -78,10 +81,19 @@ def profile_steps(
             tf.profiler.experimental.start(str(trace))
             _median_step(model, stream.batches(count, _TRACED_STEPS + _WARM_UP))
             tf.profiler.experimental.stop()
-    whole = [0.0, forward, gradients, step, fed]
-    spent = [max(0.0, more - less) for less, more in itertools.pairwise(whole)]
-    parts = dict(zip(("forward", "backward", "update", "input wait"), spent, strict=True))
-    return StepProfile(stream.batch_size, {"input wait": parts.pop("input wait"), **parts}, trace)
+    seconds = _differences(fed, step, gradients, forward)
+    return StepProfile(stream.batch_size, part.route, seconds, trace)
+
+
+def _differences(*whole_first: float) -> dict[str, float]:
+    """The parts of a step by how long it takes whole, without the first part, and so on.
+
+    A way that took longer than the one that contains it, by chance, counts as long as that.
+    """
+    lasting = [*itertools.accumulate(whole_first, min), 0.0]
+    spent = [more - less for more, less in itertools.pairwise(lasting)]
+    parts = dict(zip(("input wait", "update", "backward", "forward"), spent, strict=True))
+    return {name: parts[name] for name in ("input wait", "forward", "backward", "update")}
 
 
 def _forward(model: keras.Model, images: tf.Tensor, targets: tf.Tensor) -> Callable[[], Any]:

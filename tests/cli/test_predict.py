@@ -177,7 +177,7 @@ import sys
 from hubcls.cli.main import main
 assert main(["predict", *sys.argv[1:]]) == 0
 unused = (
-    "sklearn", "matplotlib", "pandas", "scipy.stats", "tensorboard", "tensorflow_datasets",
+    "sklearn", "matplotlib", "pandas", "scipy", "tensorboard", "tensorflow_datasets",
     "tensorflow_hub", "keras_hub", "keras_cv", "openvino", "hubcls.modules.module",
     "hubcls.classification.metrics", "hubcls.training", "hubcls.strategies",
 )

@@ -30,6 +30,17 @@ print("loaded:", *[name for name in {heavy} if name in sys.modules])
 """
 
 
+def test_listing_modules_loads_no_numpy():
+    way_in = LIGHT_WAYS_IN["hubcls modules list"]
+    code = REPORT.format(way_in=way_in, heavy=("numpy",))
+
+    printed = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+
+    assert printed.splitlines()[-1] == "loaded:"
+
+
 def test_public_names_are_sorted():
     assert hubcls.__all__ == sorted(hubcls.__all__)
 

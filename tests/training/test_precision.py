@@ -3,8 +3,9 @@ import pytest
 import tensorflow as tf
 
 from hubcls.training import precision
-from hubcls.training.precision import Convolution, convolutions, dtype_policy, measured_gain
+from hubcls.training.precision import dtype_policy, measured_gain
 from hubcls.training.run_config import RunConfig
+from hubcls.training.work import Convolution, DepthwiseConvolution, work_of
 
 
 def network(filters=64):
@@ -25,22 +26,13 @@ def device(monkeypatch, tmp_path):
             measured.append(convolution)
             return 1.0 if dtype == tf.bfloat16 else gain
 
-        monkeypatch.setattr(Convolution, "seconds", seconds)
+        for kind in (Convolution, DepthwiseConvolution):
+            monkeypatch.setattr(kind, "seconds", seconds)
         return measured
 
     monkeypatch.setenv("HUBCLS_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(precision, "_cpu", lambda: ("Some CPU", frozenset({"amx_bf16"})))
     return pretend
-
-
-def test_the_shapes_of_a_networks_convolutions_are_counted():
-    found = convolutions(network())
-
-    assert found == {
-        Convolution((112, 112, 3), (3, 3, 3, 64), 2, "SAME", False): 1,
-        Convolution((56, 56, 64), (3, 3, 64, 64), 1, "SAME", False): 2,
-        Convolution((56, 56, 64), (5, 5, 64, 1), 1, "VALID", True): 1,
-    }
 
 
 @pytest.mark.parametrize(("gain", "policy"), [(2.0, "mixed_bfloat16"), (1.1, "float32")])
@@ -50,8 +42,8 @@ def test_a_mixed_policy_is_taken_where_it_gains_and_the_log_says_why(gain, polic
     with caplog.at_level("INFO", "hubcls"):
         assert dtype_policy(RunConfig(), network()) == policy
 
-    assert f"takes {policy}: this network's convolutions are {gain:.2f} times" in caplog.text
-    assert "Some CPU" in caplog.text
+    assert f"takes {policy}: this network's convolutions" in caplog.text
+    assert f"are {gain:.2f} times as fast in mixed_bfloat16 on this CPU (Some CPU)" in caplog.text
 
 
 def test_a_network_is_measured_once(device):
@@ -84,8 +76,42 @@ def test_nothing_is_measured_where_no_device_could_gain(device, monkeypatch):
     assert not measured
 
 
+def test_where_time_is_short_each_kind_still_counts_for_all_of_its_layers(monkeypatch):
+    monkeypatch.setattr(precision, "_MOST_SECONDS", 0.0)
+
+    def take(kind, relative):
+        def seconds(one, batch_size, dtype):
+            return one.multiply_adds * (1.0 if dtype == tf.float32 else relative)
+
+        monkeypatch.setattr(kind, "seconds", seconds)
+
+    take(Convolution, 0.5)
+    take(DepthwiseConvolution, 3.0)
+    work = work_of(network())
+    total, depthwise = (
+        sum(one.multiply_adds * count for one, count in work.items() if isinstance(one, kind))
+        for kind in (object, DepthwiseConvolution)
+    )
+
+    gain = measured_gain(work, "mixed_bfloat16", 1)
+
+    assert gain == pytest.approx(total / (0.5 * (total - depthwise) + 3.0 * depthwise))
+
+
+def test_a_network_that_is_hardly_seen_is_not_judged_by_what_is_seen(device):
+    measured = device(2.0)
+    image = keras.Input((112, 112, 3))
+    x = keras.layers.Conv2D(64, 16, strides=2)(image)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    x = keras.layers.Reshape((1, 64))(x)
+    hidden = keras.layers.LSTM(128)(x)
+
+    assert dtype_policy(RunConfig(), keras.Model(image, hidden)) == "float32"
+    assert not measured
+
+
 def test_a_convolution_is_timed_forward_and_backward_in_both_precisions():
-    work = convolutions(network(filters=4))
+    work = work_of(network(filters=4))
 
     assert 0 < measured_gain(work, "mixed_bfloat16", 1) < 1000
 
