@@ -44,7 +44,7 @@ def dtype_policy(config: RunConfig, network: keras.Model, kept: str | None = Non
     policy where the device has arithmetic for it (NVIDIA's tensor cores, bfloat16 in a CPU) and
     computes the network's own convolutions and matrix products at least 1.15 times as fast in
     it. That is measured once, in seconds, and kept under `~/.hubcls/cache`; one log line says
-    the result.
+    the result. Where nothing trains it takes float32.
 
     Args:
         config: of the run.
@@ -55,6 +55,8 @@ def dtype_policy(config: RunConfig, network: keras.Model, kept: str | None = Non
         return config.mixed_precision
     if kept is not None:
         return kept
+    if config.num_epoch == 0:  # nothing trains, and the probe's features keep their digits
+        return "float32"
     candidate, device = _candidate(use_gpu=config.use_cuda)
     if candidate == "float32":
         return candidate

@@ -46,6 +46,13 @@ def test_a_mixed_policy_is_taken_where_it_gains_and_the_log_says_why(gain, polic
     assert f"are {gain:.2f} times as fast in mixed_bfloat16 on this CPU (Some CPU)" in caplog.text
 
 
+def test_where_nothing_trains_nothing_is_measured(device):
+    measured = device(2.0)
+
+    assert dtype_policy(RunConfig(num_epoch=0), network()) == "float32"
+    assert not measured
+
+
 def test_a_network_is_measured_once(device):
     measured = device(2.0)
     dtype_policy(RunConfig(), network())
