@@ -125,10 +125,10 @@ def test_a_convolution_is_timed_forward_and_backward_in_both_precisions():
 
 def test_a_run_goes_on_in_the_precision_that_it_began_in(make_task, monkeypatch):
     monkeypatch.setattr(precision, "_candidate", lambda use_gpu: ("mixed_bfloat16", "GPU (some)"))
-    begun = make_task(num_epoch=0)
+    begun = make_task(num_epoch=1)
     begun.finetune()
     monkeypatch.setattr(precision, "_candidate", lambda use_gpu: ("float32", "CPU (another)"))
 
-    assert "mixed_bfloat16" in make_task(num_epoch=0).describe_run()
-    assert "float32" in make_task(num_epoch=0, resume=False).describe_run()
+    assert "mixed_bfloat16" in make_task(num_epoch=1).describe_run()
+    assert "float32" in make_task(num_epoch=1, resume=False).describe_run()
     assert "mixed_precision: mixed_bfloat16" in (begun.config.folder / "config.yaml").read_text()
