@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from hubcls.cached import LIMIT_VARIABLE, cache_limit, mark_used
+from hubcls.cached import LIMIT_VARIABLE, cache_limit
 from hubcls.datasets.base import Split
 from hubcls.errors import DataError
 from hubcls.features.cutting import Trunk, trunks
-from hubcls.features.store import Keys, Rows, Shelf
+from hubcls.features.store import KEY_BYTES, Keys, Rows, Shelf
 from hubcls.images.augmenting import Augmentation
 from hubcls.inference.choosing import Inference
 from hubcls.inference.outputs import compute_outputs, streamed_outputs
@@ -123,7 +123,7 @@ def features_of(
         DataError: an image cannot be read.
     """
     shape = _row_shape(trunk, preprocessing)
-    needed = num_views * len(split) * math.prod(shape) * 4
+    needed = num_views * len(split) * (math.prod(shape) * 4 + KEY_BYTES)
     if needed > cache_limit():
         logger.info(
             "%s: not kept, for they would take %.1f GB (%s bounds the cache)",
@@ -137,7 +137,6 @@ def features_of(
     for view in range(num_views):
         changed = augmentation if view else None
         shelf = Shelf(_shelf_name(trunk, preprocessing, changed, view), shape)
-        mark_used(shelf.folder)
         rows = shelf.rows(keys)
         if len(rows.missing):
             # Copies of an image are computed once.
@@ -148,7 +147,7 @@ def features_of(
                 return None
             rows = shelf.rows(keys)
         if len(rows.missing):
-            logger.warning("%s: other runs needed their room in the cache meanwhile", title)
+            logger.warning("%s: their room in the cache was needed meanwhile", title)
             return None
         views.append(rows)
     return Features(views, shape)
