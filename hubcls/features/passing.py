@@ -241,6 +241,9 @@ def _shelf_name(
         "preprocessing": preprocessing.as_dict(),
         "augmentation": None if augmentation is None else augmentation.as_dict(),
         "view": view,
+        # GPUs round otherwise, with TF32 by a thousandth. Which of a CPU's runtimes computes
+        # (hubcls.inference) is left out: each was shown to compute what the model does.
+        "device": "GPU" if tf.config.list_logical_devices("GPU") else "CPU",
         "versions": [__version__, keras.__version__, tf.__version__],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:40]
