@@ -68,6 +68,12 @@ def dataset():
     return striped_dataset()
 
 
+@pytest.fixture(scope="session")
+def dataset_of():
+    """The function `striped_dataset`."""
+    return striped_dataset
+
+
 @pytest.fixture
 def backbone():
     return small_backbone()

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from hubcls.cached import LIMIT_VARIABLE, cache_limit, mark_used
+from hubcls.cached import LIMIT_VARIABLE, cache_limit
 from hubcls.datasets.base import Split
 from hubcls.errors import DataError
 from hubcls.features.cutting import Trunk, trunks
-from hubcls.features.store import Keys, Rows, Shelf
+from hubcls.features.store import KEY_BYTES, Keys, Rows, Shelf
 from hubcls.images.augmenting import Augmentation
 from hubcls.inference.choosing import Inference
 from hubcls.inference.outputs import compute_outputs, streamed_outputs
@@ -123,7 +123,7 @@ def features_of(
         DataError: an image cannot be read.
     """
     shape = _row_shape(trunk, preprocessing)
-    needed = num_views * len(split) * math.prod(shape) * 4
+    needed = num_views * len(split) * (math.prod(shape) * 4 + KEY_BYTES)
     if needed > cache_limit():
         logger.info(
             "%s: not kept, for they would take %.1f GB (%s bounds the cache)",
@@ -137,7 +137,6 @@ def features_of(
     for view in range(num_views):
         changed = augmentation if view else None
         shelf = Shelf(_shelf_name(trunk, preprocessing, changed, view), shape)
-        mark_used(shelf.folder)
         rows = shelf.rows(keys)
         if len(rows.missing):
             # Copies of an image are computed once.
@@ -148,7 +147,7 @@ def features_of(
                 return None
             rows = shelf.rows(keys)
         if len(rows.missing):
-            logger.warning("%s: other runs needed their room in the cache meanwhile", title)
+            logger.warning("%s: their room in the cache was needed meanwhile", title)
             return None
         views.append(rows)
     return Features(views, shape)
@@ -242,6 +241,9 @@ def _shelf_name(
         "preprocessing": preprocessing.as_dict(),
         "augmentation": None if augmentation is None else augmentation.as_dict(),
         "view": view,
+        # GPUs round otherwise, with TF32 by a thousandth. Which of a CPU's runtimes computes
+        # (hubcls.inference) is left out: each was shown to compute what the model does.
+        "device": "GPU" if tf.config.list_logical_devices("GPU") else "CPU",
         "versions": [__version__, keras.__version__, tf.__version__],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:40]

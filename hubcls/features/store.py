@@ -1,9 +1,9 @@
-"""Arrays kept under `~/.hubcls/cache/features`, a row for each image, least used ones leaving."""
+"""Arrays kept under `~/.hubcls/cache/features`, a row for each image."""
 
 from __future__ import annotations
 
 import contextlib
-import time
+import os
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,14 +12,18 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from hubcls.cached import STALE_SECONDS, make_room, mark_used
+from hubcls.cached import make_room, mark_used
 from hubcls.home import cache_home
 from hubcls.writing import write_file
 
-_KEY_BYTES = 16
+KEY_BYTES = 16
 _MISSING = -1
+# What is smaller is copied: thousands of small files cannot all stay open.
+_LEAST_OPEN_BYTES = 2**18
 
 Keys = npt.NDArray[np.uint8]
+# An open file of numbers, or all its numbers.
+_File = BinaryIO | npt.NDArray[np.float32]
 
 
 class Shelf:
@@ -28,7 +32,8 @@ class Shelf:
     A folder of pairs of files: rows, and then their keys. A pair counts once the second
     stands, and both are renamed into place, so that a kill loses no more than the pair
     being written, and processes that fill one shelf at once see only whole pairs of each
-    other's. Nothing is ever changed in place.
+    other's. Nothing is ever changed in place. The keys' time of change is the pair's last use,
+    by which `make_room` chooses what leaves.
     """
 
     def __init__(self, name: str, shape: tuple[int, ...]) -> None:
@@ -43,11 +48,11 @@ class Shelf:
 
     @property
     def exists(self) -> bool:
-        """Whether any process has begun it."""
-        return self.folder.is_dir()
+        """Whether any rows are kept on it."""
+        return any(self.folder.glob("*.keys"))
 
     def begin(self) -> None:
-        """Make it known, and used just now."""
+        """Make its folder, or note that it will be needed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         mark_used(self.folder)
 
@@ -57,35 +62,40 @@ class Shelf:
         Args:
             keys: uint8 [N, 16].
         """
-        known: dict[bytes, tuple[int, int]] = {}
-        files: list[BinaryIO] = []
+        asked = [key.tobytes() for key in keys]
+        missing = set(asked)
+        places: dict[bytes, tuple[int, int]] = {}
+        files: list[_File] = []
         for path in sorted(self.folder.glob("*.keys")):
-            # A run that makes room may take the shelf away from under us: then rows are missing.
-            with contextlib.suppress(FileNotFoundError):
-                file = path.with_suffix(".rows").open("rb")
-                known |= {key: (len(files), row) for row, key in enumerate(_keys_in(path))}
-                files.append(file)
-        found = [known.get(key.tobytes(), (_MISSING, _MISSING)) for key in keys]
-        return Rows(files, np.array(found, np.int64).reshape(-1, 2), self._shape)
+            # A run that makes room may take the pair away from under us: then rows are missing.
+            with contextlib.suppress(OSError):
+                found = {key: row for row, key in enumerate(_keys_in(path)) if key in missing}
+                if found:
+                    file = _opened(path.with_suffix(".rows"))
+                    mark_used(path)
+                    places |= {key: (len(files), row) for key, row in found.items()}
+                    missing.difference_update(found)
+                    files.append(file)
+        numbers = [places.get(key, (_MISSING, _MISSING)) for key in asked]
+        return Rows(files, np.array(numbers, np.int64).reshape(-1, 2), self._shape)
 
     def add(self, keys: Keys, rows: npt.NDArray[np.float32]) -> None:
-        """Keep rows, float32 [n, …]; other shelves make room for them where they must."""
+        """Keep rows, float32 [n, …]; what was used longest ago makes room for them."""
         self.begin()
         path = self.folder / f"{uuid.uuid4().hex}.rows"
         write_file(path, rows.astype(np.float32, copy=False).tobytes())
         write_file(path.with_suffix(".keys"), keys.tobytes())
-        _remove_leftovers(self.folder)
-        make_room(self.folder)
+        make_room()
 
 
 class Rows:
     """Rows of a shelf in the order of the images that they were asked for.
 
-    Their files stay open: a run that removes the shelf does not disturb this one.
+    Their files stay open, or are copied: a run that removes them does not disturb this one.
     """
 
     def __init__(
-        self, files: Sequence[BinaryIO], places: npt.NDArray[np.int64], shape: tuple[int, ...]
+        self, files: Sequence[_File], places: npt.NDArray[np.int64], shape: tuple[int, ...]
     ) -> None:
         """Hold files and places.
 
@@ -113,9 +123,11 @@ class Rows:
         """
         places = self._places[numbers]
         rows = np.empty((len(places), *self._shape), np.float32)
-        for number in np.unique(places[:, 0]):
-            chosen = places[:, 0] == number
-            kept = np.memmap(self._files[number], np.float32, "r").reshape(-1, *self._shape)
+        by_file = np.argsort(places[:, 0], kind="stable")
+        _, starts = np.unique(places[by_file, 0], return_index=True)
+        for chosen in np.split(by_file, starts)[1:]:
+            file = self._files[places[chosen[0], 0]]
+            kept = _numbers_in(file).reshape(-1, *self._shape)
             wanted = places[chosen, 1]
             is_block = len(wanted) > 1 and (np.diff(wanted) == 1).all()
             rows[chosen] = kept[wanted[0] : wanted[-1] + 1] if is_block else kept[wanted]
@@ -128,14 +140,17 @@ def _folder() -> Path:
 
 def _keys_in(path: Path) -> Iterator[bytes]:
     content = path.read_bytes()
-    for start in range(0, len(content), _KEY_BYTES):
-        yield content[start : start + _KEY_BYTES]
+    for start in range(0, len(content), KEY_BYTES):
+        yield content[start : start + KEY_BYTES]
 
 
-def _remove_leftovers(shelf: Path) -> None:
-    """What a killed process has left: rows that no file of keys names."""
-    for path in shelf.iterdir():
-        is_whole = path.with_suffix(".keys").exists()
-        with contextlib.suppress(FileNotFoundError):
-            if not is_whole and time.time() - path.stat().st_mtime > STALE_SECONDS:
-                path.unlink()
+def _opened(path: Path) -> _File:
+    file = path.open("rb")
+    if os.fstat(file.fileno()).st_size >= _LEAST_OPEN_BYTES:
+        return file
+    with file:
+        return np.frombuffer(file.read(), np.float32)
+
+
+def _numbers_in(file: _File) -> npt.NDArray[np.float32]:
+    return file if isinstance(file, np.ndarray) else np.memmap(file, np.float32, "r")

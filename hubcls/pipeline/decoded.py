@@ -107,8 +107,9 @@ class DecodedSource:
             )
             if not _stored(folder, images.as_numpy_iterator(), len(split)):
                 return None
-        make_room(folder)
-        return _opened(folder)
+        found = _opened(folder)  # it goes on being readable if other runs need its room
+        make_room()
+        return found
 
 
 def _folder() -> Path:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from hubcls.classification.classifier import build_classifier, head_input
@@ -66,6 +67,17 @@ def test_another_size_is_another_feature(trunk, split):
     other = features_of(trunk, split, SIZE.replaced(crop_fraction=0.5), title="")
 
     assert np.abs(everything(one) - everything(other)).max() > 1e-3
+
+
+def test_features_that_a_cpu_computed_are_not_taken_on_a_gpu(trunk, split, monkeypatch, kept):
+    features_of(trunk, split, SIZE, title="")
+    assert len(kept()) == 1
+    gpus = {"GPU": [tf.config.LogicalDevice("/device:GPU:0", "GPU")]}
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: gpus.get(kind, []))
+
+    features_of(trunk, split, SIZE, title="")
+
+    assert len(kept()) == 2
 
 
 def test_views_are_the_image_and_changes_of_it_that_keep(trunk, split, kept):
