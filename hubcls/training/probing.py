@@ -187,7 +187,10 @@ class _Regression:
             gradient[:-1] += penalty * kernel
             return loss + 0.5 * penalty * float((kernel**2).sum()), gradient.ravel()
 
-        # The matrices are slim, and threads would wait for each other most of the time.
+        # Threads wait for each other in every product. Measured with 1,280 features on two
+        # cores, with 10, 100 and 1,000 classes: with both cores idle, two threads evaluate in
+        # 0.7, 0.6 and 0.7 of the time; beside other processes, they solve in 4 to 6, 3 and 1
+        # to 1.5 times as much. At no number of classes is the gain worth that loss.
         with threadpool_limits(1, user_api="blas"):
             found = scipy.optimize.minimize(
                 value, start.ravel(), jac=True, method="L-BFGS-B", options=_OPTIONS
