@@ -12,8 +12,8 @@ measured is kept in the work folder; a run that was broken off goes on. Needs
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,10 +73,14 @@ def results_of(
 ) -> dict[str, list[Figures]]:
     """Rounds of all contestants in turn: A B C, A B C."""
     found: dict[str, list[Figures]] = {each.name: [] for each in task.contestants}
+    # A row that goes on from the one before it must find what that has just left.
+    follows = any(contestant.keeps_home for contestant in task.contestants)
     for number in range(min(task.rounds, sizes.most_rounds)):
         for contestant in task.contestants:
+            if contestant.is_slow and number:
+                continue
             asked = {**usual, **task.settings, **contestant.settings}
-            figures = measured(place, contestant, asked, number)
+            figures = measured(place, contestant, asked, number, anew=follows)
             found[contestant.name].append(figures)
             shown = figures.get("failed") or f"{figures[task.figure]:,.1f} {task.unit}"
             print(f"{task.key} round {number + 1} {contestant.name}: {shown}", flush=True)
@@ -90,12 +94,18 @@ def prepared_files(place: Place, folders: dict[str, str]) -> tuple[Path, Figures
     told = {"photographs": folders["photographs"], "prepared": str(prepared)}
     figures = measured(place, PREPARING, {**told, "small_side": SMALL_SIDE}, 0)
     if "failed" in figures:
-        raise SystemExit(f"could not prepare: {figures['failed']}\n  See {figures['log']}")
+        raise SystemExit(
+            f"could not prepare: {figures['failed']}\n  See {figures.get('log', 'above')}"
+        )
     return prepared, figures
 
 
 def facts(
-    place: Place, preparing: Figures, usual: dict[str, Any], versions: dict[str, str], load: float
+    place: Place,
+    preparing: Figures,
+    usual: dict[str, Any],
+    versions: dict[str, str],
+    measurements: Sequence[Figures],
 ) -> str:
     """Machine, versions, images and how equal the weights are."""
     # hubcls brings TensorFlow, and its memory would be a floor under every child's peak.
@@ -108,10 +118,16 @@ def facts(
         differences.append(f"{told} ({contestant.name})")
     listed = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     photographs = Path(usual["photographs"])
+    began = [time.gmtime(each["began"]) for each in measurements if "began" in each]
+    first, last = (time.strftime("%Y-%m-%d %H:%M", one) for one in (min(began), max(began)))
+    load = max(each["load"] for each in measurements if "load" in each)
+    gpus = "Nothing was run on a GPU." if "GPU" not in str(preparing["environment"]) else ""
     return "\n".join(
         [
-            where_measured(preparing["environment"], load=load),
-            f"Installed: {listed}. Nothing was run on a GPU.",
+            where_measured(preparing["environment"]),
+            f"Installed: {listed}. {gpus}",
+            f"The first measurement began at {first} UTC, the last at {last}; the load average "
+            f"before any of them was at most {load:.1f}.",
             "",
             f"Photographs: {mean_size(photographs):.0f} kB each, ten classes; the probe's accuracy "
             f"is {preparing['accuracy']:.3f}. Pooled features of 16 of them differ from hubcls' by "
@@ -145,7 +161,6 @@ def main() -> None:
     sizes = QUICK if arguments.quick else FULL
     work = arguments.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     place = Place(work, sizes.timeout_seconds, code_hash())
     folders = folders_of(work, sizes, set(arguments.only))
     prepared, preparing = prepared_files(place, folders)
@@ -153,14 +168,15 @@ def main() -> None:
     chosen = [task for task in tasks(sizes, folders) if task.key in arguments.only]
     usual = usual_settings(sizes, folders, prepared)
     results = {task.key: results_of(place, task, sizes, usual) for task in chosen}
-    versions = dict(
-        version
-        for rows in results.values()
-        for rounds in rows.values()
-        for figures in rounds
-        for version in figures.get("versions", {}).items()
-    )
-    text = page(results, chosen, facts(place, preparing, usual, versions, load))
+    measurements = [
+        figures for rows in results.values() for rounds in rows.values() for figures in rounds
+    ]
+    versions = {
+        name: version
+        for figures in measurements
+        for name, version in figures.get("versions", {}).items()
+    }
+    text = page(results, chosen, facts(place, preparing, usual, versions, measurements))
     if arguments.stores:
         from pages import store
 

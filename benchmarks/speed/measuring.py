@@ -43,7 +43,12 @@ class Place:
 
 
 def measured(
-    place: Place, contestant: Contestant, settings: Mapping[str, Any], number: int
+    place: Place,
+    contestant: Contestant,
+    settings: Mapping[str, Any],
+    number: int,
+    *,
+    anew: bool = False,
 ) -> Figures:
     """The figures of one process; those of an earlier run, if nothing has changed since.
 
@@ -54,9 +59,11 @@ def measured(
         contestant: what runs.
         settings: all that its script reads.
         number: of the round.
+        anew: measure, whatever is kept.
 
     Returns:
-        The script's figures with "wall_seconds" and "peak_megabytes", or "failed" and why.
+        The script's figures with "wall_seconds" and "peak_megabytes", when it "began" (seconds
+        since 1970) and the load average then; or "failed" and why.
     """
     asked = {**settings, "task": contestant.does}
     try:
@@ -69,7 +76,7 @@ def measured(
     told = [contestant.script, *places, versions, asked, number]
     key = hashlib.sha256(json.dumps([*told, place.code], sort_keys=True).encode()).hexdigest()
     result = place.work / RESULTS / f"{key[:20]}.json"
-    if result.is_file():
+    if result.is_file() and not anew:
         found: Figures = json.loads(result.read_text(encoding="utf-8"))
         return found
     figures = process(place, contestant, asked)
@@ -89,7 +96,8 @@ def process(place: Place, contestant: Contestant, settings: Mapping[str, Any]) -
     arguments = json.dumps({**settings, "scratch": str(scratch)})
     python = python_of(place.work, contestant.environment)
     environment = variables(place.work, home, contestant.overlay)
-    began = time.perf_counter()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    at, began = time.time(), time.perf_counter()
     with log.open("w+", encoding="utf-8") as output:
         started = subprocess.Popen(
             [str(python), str(SCRIPTS / f"{contestant.script}.py"), arguments],
@@ -108,7 +116,8 @@ def process(place: Place, contestant: Contestant, settings: Mapping[str, Any]) -
         why = f"after {seconds:.0f} s" if code < 0 else (lines or ["no output"])[-1]
         return {"failed": f"exit code {code}: {why[:REASON_LENGTH]}", "log": str(kept)}
     figures: Figures = json.loads(lines[-1])
-    return {**figures, "wall_seconds": seconds, "peak_megabytes": peak}
+    told = {"wall_seconds": seconds, "peak_megabytes": peak, "began": at, "load": load}
+    return {**figures, **told}
 
 
 def waited(started: subprocess.Popen[bytes], timeout_seconds: float) -> tuple[int, float]:

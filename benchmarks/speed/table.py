@@ -13,7 +13,7 @@ Figures = Mapping[str, Any]
 # Rounds of each row of a task, by the row's name.
 Rows = Mapping[str, Sequence[Figures]]
 
-# One of 256 validation images: less is chance.
+# One of 256 validation images; what is chance is larger, so this is strict.
 SAME_ACCURACY = 0.005
 LESS_IS_BETTER = {"s", "ms", "MB"}
 DIGITS = {"s": 1, "ms": 1, "MB": 0, "images/s": 1}

@@ -25,6 +25,7 @@ class Contestant:
         settings: what the script reads beyond the task's.
         overlay: a package that this row finds and others of its environment do not.
         keeps_home: finds what the row before it left in hubcls' home folder.
+        is_slow: takes one turn alone: a row that is far from the best takes most of the time.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Contestant:
     settings: Mapping[str, Any] = field(default_factory=dict)
     overlay: str | None = None
     keeps_home: bool = False
+    is_slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,9 @@ class Sizes:
         most_rounds: of any task.
     """
 
-    train: int = 768
+    train: int = 512
     val: int = 256
-    timed_resnet: int = 192
+    timed_resnet: int = 160
     folder: int = 2000
     small: int = 1000
     large: int = 50_000
@@ -188,7 +190,11 @@ def frozen_body(sizes: Sizes) -> Task:
             keras,
             in_bfloat16(keras),
             Contestant(
-                HUB, "keras_hub_classifier", "frozen", "`ImageClassifier.fit`, images as in Keras"
+                HUB,
+                "keras_hub_classifier",
+                "frozen",
+                "`ImageClassifier.fit`, images as in Keras",
+                is_slow=True,
             ),
             torch,
             in_bfloat16(torch),
@@ -198,19 +204,20 @@ def frozen_body(sizes: Sizes) -> Task:
                 "frozen",
                 "`vision_learner`, frozen, `fit_one_cycle`, ChannelsLast, workers = cores, flips",
                 "torch",
+                is_slow=True,
             ),
         ),
         goals=(
             Goal("≥ 6× the fastest rival", WITHOUT, rivals, 6, "reaches"),
-            Goal("≥ 10× PyTorch channels-last", WITHOUT, (TORCH,), 10, "reaches"),
+            Goal("≥ 10× PyTorch channels-last", WITHOUT, (TORCH, TORCH + HALF), 10, "reaches"),
+            Goal("≥ 6× the fastest rival, with OpenVINO", WITH, rivals, 6, "reaches"),
             Goal(
-                "≥ 10× PyTorch channels-last in its better precision, with OpenVINO",
+                "≥ 10× PyTorch channels-last, with OpenVINO",
                 WITH,
                 (TORCH, TORCH + HALF),
                 10,
                 "reaches",
             ),
-            Goal("≥ 6× the fastest rival, with OpenVINO", WITH, rivals, 6, "reaches"),
         ),
     )
 
@@ -227,7 +234,7 @@ def all_layers() -> Task:
         "plain_keras",
         "all_layers",
         f"{GUIDE}; Adam at 3e-4",
-        settings={**adam, "batch_norm": "wholly frozen"},
+        settings={**adam, "freezes_batch_norm": True},
     )
     return Task(
         key="T2",
@@ -243,13 +250,12 @@ def all_layers() -> Task:
                 settings={"network": "efficientnet_lite0_imagenet"},
             ),
             plain,
-            in_bfloat16(plain),
             Contestant(
                 KERAS,
                 "plain_keras",
                 "all_layers",
-                "as in its guide: base called with training=False, gamma and beta train",
-                settings={**adam, "batch_norm": "inference mode"},
+                "as in its guide; `fit` overrides its training=False, so BatchNorm trains",
+                settings=adam,
             ),
             Contestant(
                 HUB,
@@ -257,12 +263,13 @@ def all_layers() -> Task:
                 "all_layers",
                 "`ImageClassifier.fit`; BatchNorm in training mode",
                 settings=adam,
+                is_slow=True,
             ),
             torch,
             in_bfloat16(torch),
         ),
         goals=(
-            Goal("≥ 1.1× plain Keras at equal freezing", WITHOUT, (equal, equal + HALF), 1.1),
+            Goal("≥ 1.1× plain Keras at equal freezing", WITHOUT, (equal,), 1.1),
             Goal(
                 "our default ≥ 1.6× PyTorch channels-last, no less accurate",
                 WITHOUT,
@@ -275,7 +282,7 @@ def all_layers() -> Task:
 
 def resnet(folders: Mapping[str, str]) -> Task:
     """T2, pure speed."""
-    adam = {"learning_rate": 1e-3, "epochs": 1, "batch_norm": "trains"}
+    adam = {"learning_rate": 1e-3, "epochs": 1}
     full = Contestant(
         WITHOUT,
         "ours",
@@ -288,11 +295,16 @@ def resnet(folders: Mapping[str, str]) -> Task:
         KERAS,
         "plain_keras",
         "all_layers",
-        "the same graph; called with training=False as in the guide",
+        "the same graph",
         settings=adam,
     )
     hub = Contestant(
-        HUB, "keras_hub_classifier", "all_layers", "`ImageClassifier.fit`", settings=adam
+        HUB,
+        "keras_hub_classifier",
+        "all_layers",
+        "`ImageClassifier.fit`",
+        settings=adam,
+        is_slow=True,
     )
     torch = Contestant(TORCH, "torch_timm", "all_layers", LOOP, "torch", settings=adam)
     rivals = (keras, hub, torch)
@@ -409,6 +421,7 @@ def script(sizes: Sizes) -> Task:
         key="T5",
         title=f"the default three steps, to the accuracy of fastai's fine_tune({sizes.epochs})",
         unit="s",
+        rounds=1,
         settings={"epochs": sizes.epochs},
         contestants=(
             Contestant(WITHOUT, "ours", "script", "Module, ImageFolder, `finetune_and_eval`"),

@@ -243,10 +243,17 @@ def _shelf_name(
         "view": view,
         # GPUs round otherwise, with TF32 by a thousandth. Which of a CPU's runtimes computes
         # (hubcls.inference) is left out: each was shown to compute what the model does.
-        "device": "GPU" if tf.config.list_logical_devices("GPU") else "CPU",
+        "device": _device_kind(),
         "versions": [__version__, keras.__version__, tf.__version__],
     }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:40]
+
+
+def _device_kind() -> str:
+    if not tf.config.list_logical_devices("GPU"):
+        return "CPU"
+    has_tf32 = tf.config.experimental.tensor_float_32_execution_enabled()
+    return f"GPU, TF32 {'on' if has_tf32 else 'off'}"
 
 
 def _batches(

@@ -68,7 +68,8 @@ class Shelf:
         files: list[_File] = []
         for path in sorted(self.folder.glob("*.keys")):
             # A run that makes room may take the pair away from under us: then rows are missing.
-            with contextlib.suppress(OSError):
+            # Windows says so in another way.
+            with contextlib.suppress(FileNotFoundError, PermissionError):
                 found = {key: row for row, key in enumerate(_keys_in(path)) if key in missing}
                 if found:
                     file = _opened(path.with_suffix(".rows"))

@@ -19,6 +19,7 @@ def is_fusable(layer: Any) -> bool:
         and layer.input_spec.ndim == 4
         and layer.axis in (-1, 3)
         and layer.activity_regularizer is None
+        and layer.compute_dtype in ("float32", "bfloat16", "float16")
     )
 
 

@@ -118,4 +118,19 @@ class TrainedPart:
 def _both_parts(trunk: Trunk) -> keras.Model:
     """What training from kept features computes, where none can be kept."""
     image = trunk.whole.input
-    return keras.Model(image, trunk.upper(trunk.model(image, training=False)))
+    return keras.Model(image, trunk.upper(_Resting(trunk.model)(image)))
+
+
+class _Resting(keras.layers.Layer):
+    """A network in inference mode, also while the one around it trains.
+
+    A functional model hands its own `training` on to all layers, even to a model that was
+    called with `training=False` (keras 3.15, issue 20285).
+    """
+
+    def __init__(self, network: keras.Model) -> None:
+        super().__init__(dtype=network.dtype_policy)
+        self._network = network
+
+    def call(self, images: Any) -> Any:
+        return self._network(images, training=False)

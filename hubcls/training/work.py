@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from hubcls.backbones.attention_layers import Attention
+from hubcls.training.depthwise import depthwise_conv2d, is_slow
 
 _REPEATS = 3
 
@@ -55,50 +56,24 @@ class Convolution:
         """The least time of three for one batch, forward and backward."""
 
         def convolved(images: Any, kernel: Any) -> Any:
-            return tf.nn.conv2d(
-                images, tf.cast(kernel, dtype), self.stride, self.padding, dilations=self.dilation
-            )
+            return self.convolved(images, tf.cast(kernel, dtype))
 
         return _least_seconds(convolved, _normal((batch_size, *self.image), dtype), self.kernel)
 
+    def convolved(self, images: Any, kernel: Any) -> Any:
+        """Maps of images, as a training step computes them."""
+        return tf.nn.conv2d(images, kernel, self.stride, self.padding, dilations=self.dilation)
 
-@dataclass(frozen=True)
-class DepthwiseConvolution:
-    """Of each channel of maps by filters of its own.
 
-    Attributes:
-        image: height, width and channels of what goes in.
-        kernel: rows, columns, channels and filters for each.
-        stride: of both directions.
-        padding: "SAME" or "VALID".
-        dilation: of both directions.
-    """
+class DepthwiseConvolution(Convolution):
+    """Of each channel of maps by filters of its own, as many as the kernel's last side."""
 
-    image: tuple[int, int, int]
-    kernel: tuple[int, int, int, int]
-    stride: int
-    padding: str
-    dilation: int = 1
-
-    @property
-    def multiply_adds(self) -> float:
-        """Of one image, forward."""
-        return _places(self) * math.prod(self.kernel)
-
-    def seconds(self, batch_size: int, dtype: tf.DType) -> float:
-        """The least time of three for one batch, forward and backward."""
-        strides = [1, self.stride, self.stride, 1]
-
-        def convolved(images: Any, kernel: Any) -> Any:
-            return tf.nn.depthwise_conv2d(
-                images,
-                tf.cast(kernel, dtype),
-                strides,
-                self.padding,
-                dilations=[self.dilation, self.dilation],
-            )
-
-        return _least_seconds(convolved, _normal((batch_size, *self.image), dtype), self.kernel)
+    def convolved(self, images: Any, kernel: Any) -> Any:
+        """Maps of images, as a training step computes them."""
+        if is_slow(self.kernel[:2]) and self.dilation == 1 and not _has_gpu():
+            return depthwise_conv2d(images, kernel, stride=self.stride, padding=self.padding)
+        strides, dilations = [1, self.stride, self.stride, 1], [self.dilation] * 2
+        return tf.nn.depthwise_conv2d(images, kernel, strides, self.padding, dilations=dilations)
 
 
 @dataclass(frozen=True)
@@ -223,7 +198,11 @@ def _attention(
     )
 
 
-def _places(one: Convolution | DepthwiseConvolution) -> float:
+def _has_gpu() -> bool:
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def _places(one: Convolution) -> float:
     """Places of the map that comes out."""
     lost = [0, 0]
     if one.padding == "VALID":

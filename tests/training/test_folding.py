@@ -116,6 +116,24 @@ def test_a_folded_step_multiplies_no_maps_by_batch_norms_scale():
     assert "BiasAdd" in inside
 
 
+def test_batch_norm_that_trains_is_one_operation():
+    images = keras.Input((6, 6, 3))
+    model = keras.Model(images, norm("open", trainable=True)(images))
+
+    def operations():
+        traced = tf.function(lambda x: model(x, training=True)).get_concrete_function(
+            tf.TensorSpec([4, 6, 6, 3])
+        )
+        return {operation.type for operation in traced.graph.get_operations()}
+
+    plain = operations()
+    with folded(model):
+        inside = operations()
+
+    assert "FusedBatchNormV3" in inside - plain
+    assert "SquaredDifference" in plain - inside
+
+
 def test_mixed_precision_scales_kernels_before_it_rounds_them():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
