@@ -14,6 +14,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from hubcls.inference.choosing import Inference
+
 # What decides how a layer trains or begins, but not what it computes in inference.
 _SILENT_KEYS = frozenset({"name", "trainable", "seed"})
 _SILENT_ENDINGS = ("_initializer", "_regularizer", "_constraint")
@@ -42,6 +44,11 @@ class Trunk:
     def model(self) -> keras.Model:
         """Images [B, H, W, 3] to the tensor [B, …]."""
         return keras.Model(self.whole.input, _operation(self.whole, self.top).output)
+
+    @functools.cached_property
+    def inference(self) -> Inference:
+        """What computes it for all splits, so that a graph compiled for one serves the next."""
+        return Inference(self.model)
 
     @property
     def upper(self) -> keras.Model:

@@ -21,7 +21,6 @@ from hubcls.errors import DataError
 from hubcls.features.cutting import Trunk, trunks
 from hubcls.features.store import KEY_BYTES, Keys, Rows, Shelf
 from hubcls.images.augmenting import Augmentation
-from hubcls.inference.choosing import Inference
 from hubcls.inference.outputs import compute_outputs, streamed_outputs
 from hubcls.logs import logger
 from hubcls.pipeline.building import evaluation_batches, view_batches
@@ -143,7 +142,7 @@ def features_of(
             _, firsts = np.unique(keys[rows.missing], axis=0, return_index=True)
             chosen = np.sort(rows.missing[firsts])
             batches = _batches(split.subset(chosen), keys[chosen], preprocessing, changed, view)
-            if not _is_filled(shelf, trunk.model, batches, keys[chosen], title):
+            if not _is_filled(shelf, trunk, batches, keys[chosen], title):
                 return None
             rows = shelf.rows(keys)
         if len(rows.missing):
@@ -276,7 +275,7 @@ def _batches(
 
 
 def _is_filled(
-    shelf: Shelf, model: keras.Model, batches: tf.data.Dataset, keys: Keys, title: str
+    shelf: Shelf, trunk: Trunk, batches: tf.data.Dataset, keys: Keys, title: str
 ) -> bool:
     """Put the rows of all images on the shelf, some megabytes at a time; whether they are there.
 
@@ -286,7 +285,7 @@ def _is_filled(
     kept = done = 0
     try:
         shelf.begin()
-        for (rows,) in streamed_outputs(Inference(model), batches, len(keys), title=title):
+        for (rows,) in streamed_outputs(trunk.inference, batches, len(keys), title=title):
             waiting.append(rows)
             done += len(rows)
             if done == len(keys) or len(waiting) * rows.nbytes >= _BYTES_AT_A_TIME:

@@ -19,6 +19,7 @@ from hubcls.logs import logger
 
 # Compiling EfficientNet-Lite0 takes about as long as it saves on so many images.
 _WORTH_COMPILING = 300
+_WORTH_WAITING = 64
 _COMPARED_IMAGES = 4
 
 
@@ -85,7 +86,8 @@ class Inference:
         if self._num_images < _WORTH_COMPILING or on_gpu or not is_float32(self.model):
             return KerasFunction(self.model)
         # OpenVINO computes several batches side by side; a single one waits longer.
-        if self._backend == "auto" and has_openvino() and count >= _WORTH_COMPILING:
+        least = _WORTH_WAITING if self._graphs.get("OpenVINO") else _WORTH_COMPILING
+        if self._backend == "auto" and has_openvino() and count >= least:
             return self._openvino(images)
         return self._frozen(images)
 

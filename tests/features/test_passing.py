@@ -54,6 +54,17 @@ def test_a_second_pass_computes_nothing(trunk, split, kept):
     assert np.isfinite(everything(again)).all()
 
 
+def test_a_graph_compiled_for_one_split_serves_the_next(trunk, split, monkeypatch):
+    monkeypatch.setattr("hubcls.inference.choosing._WORTH_COMPILING", 40)
+    features_of(trunk, split.subset(range(40)), SIZE, title="")
+    compiled = dict(trunk.inference._graphs)
+
+    features_of(trunk, split, SIZE, title="")
+
+    assert len(compiled) == 1
+    assert trunk.inference._graphs[next(iter(compiled))] is compiled[next(iter(compiled))]
+
+
 def test_images_that_come_later_are_added_and_copies_count_once(trunk, split, kept):
     features_of(trunk, split.subset(range(40)), SIZE, title="")
     features = features_of(trunk, split.subset([*range(48), 47, 3]), SIZE, title="")

@@ -81,6 +81,20 @@ def test_openvino_is_taken_for_many_images_where_it_is_installed(model, batches,
     assert isinstance(inference._graphs["OpenVINO"], OpenVINOGraph)
 
 
+def test_openvinos_graph_serves_fewer_images_once_it_is_there(model, batches, monkeypatch):
+    monkeypatch.setattr("hubcls.inference.choosing._WORTH_COMPILING", COUNT)
+    monkeypatch.setattr("hubcls.inference.choosing._WORTH_WAITING", 8)
+    inference = Inference(model)
+
+    list(inference.outputs(batches, COUNT))
+    list(inference.outputs(batches[:2], 8))
+    graphs = set(inference._graphs)
+    list(inference.outputs(batches[:1], 4))
+
+    assert graphs == {"OpenVINO"}
+    assert set(inference._graphs) == {"OpenVINO", "TensorFlow"}
+
+
 def test_few_images_are_computed_without_compiling(model, images, batches):
     inference = Inference(model)
 
