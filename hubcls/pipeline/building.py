@@ -42,8 +42,8 @@ CheckFile = Callable[[str], ImageFile]
 # and with three drawn words.
 _SHUFFLE_ROUNDS = 8
 _Graph = Callable[..., object]
-# What images on their way through a network may fill that does not train, in megabytes.
-_PASS_MEMORY_MB = 256
+# Made ready ahead of a network that does not train.
+_PASS_BATCHES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,7 +256,7 @@ def evaluation_batches(
         ConfigError: batch_size is below 1.
     """
     source = source_of(split, preprocessing)
-    return _finished(_filled_batches(source.load, len(split), batch_size), _PASS_MEMORY_MB)
+    return _passed(_filled_batches(source.load, len(split), batch_size))
 
 
 def view_batches(
@@ -296,7 +296,7 @@ def view_batches(
     if augmentation.operations:
         numbers = tf.data.Dataset.range(len(batches) * batch_size).batch(batch_size)
         batches = _mapped(tf.data.Dataset.zip((batches, numbers)), change)
-    return _finished(batches, _PASS_MEMORY_MB)
+    return _passed(batches)
 
 
 def image_batches(
@@ -335,7 +335,7 @@ def image_batches(
     arrays = [found if isinstance(found, np.ndarray) else None for found in checked]
     source = MixedSource(files, arrays, preprocessing)
     batches = _filled_batches(source.load, len(images), batch_size)
-    return _finished(batches, _PASS_MEMORY_MB), len(images)
+    return _passed(batches), len(images)
 
 
 def checked_images(images: Sequence[OneImage], check: CheckFile) -> list[ImageFile | RGBArray]:
@@ -406,11 +406,27 @@ def _mapped(dataset: tf.data.Dataset, function: Callable[..., object]) -> tf.dat
 
 
 def _finished(batches: tf.data.Dataset, memory_limit_mb: int) -> tf.data.Dataset:
-    options = tf.data.Options()
+    options = _options()
     options.autotune.ram_budget = memory_limit_mb * 2**20
+    return batches.with_options(options).prefetch(tf.data.AUTOTUNE)
+
+
+def _passed(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Batches that are read once, by as many threads as there are cores.
+
+    Tuning finds nothing better in so short a time, and its thread, which looks at the pass
+    now and then, keeps the iterator from closing for up to two seconds (TensorFlow 2.21).
+    """
+    options = _options()
+    options.autotune.enabled = False
+    return batches.with_options(options).prefetch(_PASS_BATCHES)
+
+
+def _options() -> tf.data.Options:
+    options = tf.data.Options()
     # Between machines each takes its part of every batch; there are no files to share out.
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
-    return batches.with_options(options).prefetch(tf.data.AUTOTUNE)
+    return options
 
 
 def _check_batch_size(batch_size: int) -> None:

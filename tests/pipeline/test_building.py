@@ -282,10 +282,11 @@ def test_memory_is_bounded_and_changes_no_batch(files):
         assert np.array_equal(found, expected)
 
 
-def test_evaluation_keeps_to_its_memory(files):
+def test_evaluation_reads_a_fixed_number_of_batches_ahead(files):
     batches = evaluation_batches(files, SMALL, batch_size=4)
 
-    assert batches.options().autotune.ram_budget == 256 * 2**20
+    assert batches.options().autotune.enabled is False
+    assert batches._buffer_size.numpy() == 2
 
 
 def test_a_stream_of_no_images_or_wrong_labels_is_refused(arrays):
