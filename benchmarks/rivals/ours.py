@@ -33,6 +33,11 @@ def config(settings: Settings, **own: Any) -> hubcls.RunConfig:
     return hubcls.RunConfig(checkpoint_dir=folder, batch_size=settings["batch_size"], **own)
 
 
+def precision(settings: Settings) -> str:
+    """As the row says, or what hubcls chooses itself."""
+    return "mixed_bfloat16" if settings["bfloat16"] else settings.get("mixed_precision", "auto")
+
+
 def evaluated(settings: Settings, own: dict[str, Any], *, stops: bool = False) -> Figures:
     """The default script's run: seconds and accuracy of each evaluation on the way.
 
@@ -68,7 +73,7 @@ def evaluated(settings: Settings, own: dict[str, Any], *, stops: bool = False) -
 
 def frozen(settings: Settings) -> Figures:
     """T1: the body frozen, which is the default strategy without epochs after its probe."""
-    return evaluated(settings, {"num_epoch": 0})
+    return evaluated(settings, {"num_epoch": 0, "mixed_precision": precision(settings)})
 
 
 def script(settings: Settings) -> Figures:
@@ -90,8 +95,7 @@ def all_layers(settings: Settings) -> Figures:
     is_real = settings["network"] == LITE0
     module = hubcls.Module(name=settings["network"], weights="imagenet" if is_real else None)
     interval = settings["warm_up_steps"]
-    precision = settings.get("mixed_precision", "auto")
-    own = {"num_epoch": 1, "log_interval": interval, "mixed_precision": precision}
+    own = {"num_epoch": 1, "log_interval": interval, "mixed_precision": precision(settings)}
     task = hubcls.ImageClassifierTask(
         module=module, dataset=dataset(settings), config=config(settings, **own)
     )
@@ -137,6 +141,7 @@ def folder(settings: Settings) -> Figures:
             [
                 *("predict", "--input", settings["folder"], "--csv", "--top-k", "1"),
                 *("--checkpoint", settings["checkpoint"]),
+                *(["--mixed-precision", precision(settings)] if settings["bfloat16"] else []),
             ]
         )
     if code:

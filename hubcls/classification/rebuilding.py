@@ -60,7 +60,12 @@ def as_float32(model: keras.Model) -> keras.Model:
 
 def is_float32(model: keras.Model) -> bool:
     """Whether every layer of the model, nested ones too, computes in float32."""
-    return all(layer.compute_dtype == "float32" for layer in _leaves(model))
+    return compute_dtypes(model) <= {"float32"}
+
+
+def compute_dtypes(model: keras.Model) -> set[str]:
+    """The types in which the layers of the model, nested ones too, compute, e.g. "bfloat16"."""
+    return {layer.compute_dtype for layer in _leaves(model)}
 
 
 def copy_variables(source: keras.Model, target: keras.Model) -> None:

@@ -256,6 +256,11 @@ def _add_predict(verbs: Any) -> None:
         choices=BACKENDS,
         help="what computes on a CPU; default: openvino for many images, where it is installed",
     )
+    parser.add_argument(
+        "--mixed-precision",
+        choices=("float32", "mixed_bfloat16", "mixed_float16"),
+        help="mixed_bfloat16 is faster on processors with AMX; default: float32",
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", default=False, help="one JSON object a line")
     form.add_argument("--csv", action="store_true", default=False, help="one row a class")

@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     images = listed_images([*arguments.images, *arguments.input])
     if not images:
         raise ConfigError("which images? hubcls predict IMAGE_OR_FOLDER … --checkpoint FOLDER")
-    predictor = load(arguments.checkpoint, **given(arguments, ["backend"]))
+    predictor = load(arguments.checkpoint, **given(arguments, ["backend", "mixed_precision"]))
     shows_several = predictor.bundle.problem.is_multi_label
     in_words = _as_labels if shows_several else _as_line
     form = _as_json if arguments.json else _as_csv if arguments.csv else in_words

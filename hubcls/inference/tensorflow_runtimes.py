@@ -29,6 +29,23 @@ class KerasFunction:
         return as_arrays(begun)
 
 
+class LayerByLayer:
+    """The model's layers called one after the other, which needs no tracing."""
+
+    most_waiting = 0
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+
+    def begin(self, images: Any) -> Any:
+        """Compute a batch."""
+        return self._model(images, training=False)
+
+    def finish(self, begun: Any) -> Outputs:
+        """The outputs of a batch."""
+        return as_arrays(begun)
+
+
 class FrozenGraph:
     """The network as a graph of constants; of no use once the weights change.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from hubcls import evaluation
 from hubcls.classification.predictions import Prediction
+from hubcls.classification.rebuilding import rebuilt
 from hubcls.datasets.base import Dataset
 from hubcls.errors import BundleError, ConfigError
 from hubcls.evaluation.predicting import Images, predict, predict_in_batches, with_features
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 BEST_MODEL = "best_model"
 
 
-def load(path: str | Path, backend: str = "auto") -> Predictor:
+def load(path: str | Path, backend: str = "auto", *, mixed_precision: str = "float32") -> Predictor:
     """A saved classifier; nothing but the folder is needed.
 
     Args:
@@ -34,8 +36,11 @@ def load(path: str | Path, backend: str = "auto") -> Predictor:
         backend: what computes on a CPU: "tensorflow", "openvino" (extra `openvino`), or
             "auto", which takes OpenVINO for many images where it is installed. OpenVINO
             is used only after it gave the model's own outputs for some of the images.
+        mixed_precision: "float32", or "mixed_bfloat16" for processors that are faster in it
+            (those with AMX) and classes that survive its two or three digits.
 
     Raises:
+        ConfigError: there is no such precision.
         BundleError: neither holds a classifier that this hubcls can read.
         UnknownNameError: there is no such backend.
         MissingExtraError: the backend's package is not installed.
@@ -46,7 +51,10 @@ def load(path: str | Path, backend: str = "auto") -> Predictor:
             f"{folder} is not a folder.\n  Give the checkpoint folder of a run, or its best_model/."
         )
     best = folder / BEST_MODEL
-    return Predictor(load_bundle(best if complete_folder(best).is_dir() else folder), backend)
+    bundle = load_bundle(best if complete_folder(best).is_dir() else folder)
+    if mixed_precision != "float32":
+        bundle = replace(bundle, model=rebuilt(bundle.model, mixed_precision))
+    return Predictor(bundle, backend)
 
 
 class Predictor:

@@ -143,6 +143,21 @@ def test_every_backend_gives_the_same_answers(predict):
         )
 
 
+def test_in_bfloat16_the_classes_are_the_same_and_the_probabilities_nearly(predict):
+    full = [json.loads(line) for line in predict("--json").splitlines()]
+
+    half = [
+        json.loads(line)
+        for line in predict("--json", "--mixed-precision", "mixed_bfloat16").splitlines()
+    ]
+
+    assert [one["class_name"] for one in half] == [one["class_name"] for one in full]
+    lost = [
+        abs(one["probability"] - two["probability"]) for one, two in zip(half, full, strict=True)
+    ]
+    assert 0 < max(lost) < 0.05
+
+
 def test_rows_come_before_an_image_is_found_damaged_inside(checkpoint, photos, tmp_path, capsys):
     contents = bytearray((photos / "dark" / "0.png").read_bytes())
     contents[45:50] = bytes(5)

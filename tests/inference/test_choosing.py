@@ -95,6 +95,17 @@ def test_openvinos_graph_serves_fewer_images_once_it_is_there(model, batches, mo
     assert set(inference._graphs) == {"OpenVINO", "TensorFlow"}
 
 
+def test_the_first_two_images_are_computed_without_tracing(model, images):
+    inference = Inference(model)
+
+    outputs = [joined(inference.outputs([image[None]], 1)) for image in images[:2]]
+
+    assert model.predict_function is None
+    expected = model.predict(images[:2], verbose=0)
+    found = [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
+    assert max(largest_differences(found, expected)) <= 1e-6
+
+
 def test_few_images_are_computed_without_compiling(model, images, batches):
     inference = Inference(model)
 
@@ -162,12 +173,42 @@ def test_a_model_that_openvino_refuses_runs_in_tensorflow_after_a_warning(
     np.testing.assert_allclose(means, images.mean(axis=(1, 2)) + 2, rtol=1e-5)
 
 
-def test_half_precision_is_not_compiled(model, batches, many):
-    inference = Inference(rebuilt(model, "mixed_bfloat16"))
+def test_float16_is_not_compiled(model, batches, many):
+    inference = Inference(rebuilt(model, "mixed_float16"))
 
     list(inference.outputs(batches, COUNT))
 
     assert not inference._graphs
+
+
+@pytest.mark.parametrize("backend", RUNTIMES)
+def test_a_model_in_bfloat16_loses_no_more_when_it_is_compiled(
+    model, images, batches, many, backend
+):
+    half = rebuilt(model, "mixed_bfloat16")
+    inference = Inference(half, backend)
+
+    outputs = joined(inference.outputs(batches, COUNT))
+
+    true, expected = (each.predict(images, verbose=0) for each in (model, half))
+    assert [type(made) for made in inference._graphs.values()] == [RUNTIMES[backend]]
+    for one, two, three in zip(outputs, expected, true, strict=True):
+        lost = np.sqrt(np.mean((two - three) ** 2))
+        assert 0 < lost < 0.1 * three.std()
+        assert np.sqrt(np.mean((one - three) ** 2)) < 2.5 * lost + 1e-3 * three.std()
+
+
+def test_a_model_in_bfloat16_is_not_left_to_what_computes_something_else(
+    model, batches, many, monkeypatch, caplog
+):
+    right = OpenVINOGraph.finish
+    monkeypatch.setattr(OpenVINOGraph, "finish", lambda *begun: [1.3 * x for x in right(*begun)])
+    inference = Inference(rebuilt(model, "mixed_bfloat16"), "openvino")
+
+    list(inference.outputs(batches, COUNT))
+
+    assert "would compute other numbers than the model" in caplog.text
+    assert inference._graphs["OpenVINO"] is None
 
 
 def test_whoever_stops_reading_leaves_the_model_usable(model, images, batches, many):
