@@ -72,7 +72,8 @@ def test_folded_steps_train_the_weights_that_plain_steps_train():
         weights = trained(model)
 
     for one, other in zip(plain, weights, strict=True):
-        np.testing.assert_allclose(other, one, rtol=1e-5, atol=5e-5 * np.abs(one).max())
+        # A gradient whose terms nearly cancel is all rounding, hence the absolute bound.
+        np.testing.assert_allclose(other, one, rtol=1e-5, atol=5e-6)
 
 
 def test_only_frozen_batch_norm_that_alone_reads_a_convolution_is_folded():
