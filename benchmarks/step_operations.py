@@ -81,9 +81,9 @@ def operations(folder: Path) -> dict[str, float]:
     for plane in space.planes:
         for line in plane.lines:
             for event in line.events:
-                # An operation is told as "its/name:Kind"; all else is what runs operations.
-                _, colon, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
-                if colon:
+                # "its/name:Kind" is an operation; "Class::method" and others run operations.
+                name, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
+                if name and not name.endswith(":") and kind.isidentifier():
                     spent[kind.removeprefix(ONEDNN)] += event.duration_ps / 1e12
     return spent
 
