@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -118,7 +119,7 @@ def judged(task: Task, goal: Goal, rows: Rows) -> Verdict:
     never = [name for name, figure in mine.items() if figure is None]
     if never:
         return Verdict(goal, None, f"never as accurate as {', '.join(never)}")
-    better = more_accurate(goal, ours, {name: rows[name] for name in rivals})
+    better = more_accurate(task, ours, {name: rows[name] for name in rivals})
     theirs = {name: median_of(task, rows[name]) for name in rivals}
     ratios = {name: ratio(task, mine[name], theirs[name]) for name in rivals}
     against, least = min(ratios.items(), key=lambda item: item[1])
@@ -130,13 +131,17 @@ def judged(task: Task, goal: Goal, rows: Rows) -> Verdict:
     return Verdict(goal, least, f"{least:.2f}× ({against}: {figures}{note})", not better)
 
 
-def more_accurate(goal: Goal, ours: Sequence[Figures], rivals: Rows) -> list[str]:
-    """The rivals that are more accurate than we are, chance apart, where speed is compared."""
+def more_accurate(task: Task, ours: Sequence[Figures], rivals: Rows) -> list[str]:
+    """The rivals that are more accurate than we are, where the task's speed may not cost that.
+
+    Two standard errors of a difference of two shares are chance.
+    """
     mine = accuracy_of(ours)
-    if mine is None or goal.kind != "faster":
+    if mine is None or not task.num_scored:
         return []
+    chance = 2 * math.sqrt(2 * mine * (1 - mine) / task.num_scored)
     told = {name: accuracy_of(rounds) for name, rounds in rivals.items()}
-    return [name for name, their in told.items() if (their or 0.0) > mine + SAME_ACCURACY]
+    return [name for name, their in told.items() if (their or 0.0) > mine + chance]
 
 
 def own_figure(

@@ -72,6 +72,7 @@ class Task:
         contestants: in the order of their turns.
         goals: none for a table that only informs.
         settings: what all scripts read.
+        num_scored: images that the rows' accuracies are of, where speed may not cost accuracy.
     """
 
     key: str
@@ -82,6 +83,7 @@ class Task:
     rounds: int = 2
     figure: str = "value"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    num_scored: int = 0
 
 
 @dataclass(frozen=True)
@@ -161,11 +163,11 @@ def tasks(sizes: Sizes, folders: Mapping[str, str]) -> tuple[Task, ...]:
     """
     return (
         frozen_body(sizes),
-        all_layers(),
+        all_layers(sizes),
         resnet(folders),
         stream(folders, epochs=1),
         stream(folders, epochs=3),
-        folder(folders),
+        folder(sizes, folders),
         single(folders),
         script(sizes),
         second_run(),
@@ -224,7 +226,7 @@ def frozen_body(sizes: Sizes) -> Task:
     )
 
 
-def all_layers() -> Task:
+def all_layers(sizes: Sizes) -> Task:
     """T2, the network with real weights."""
     equal = f"{KERAS}, BatchNorm wholly frozen"
     adam = {"learning_rate": 3e-4, "epochs": 1}
@@ -243,6 +245,7 @@ def all_layers() -> Task:
         title="all layers of EfficientNet-Lite0, one epoch, batches of 32",
         unit="images/s",
         settings={"evaluates": True},
+        num_scored=sizes.val,
         contestants=(
             Contestant(
                 WITHOUT,
@@ -371,7 +374,7 @@ def stream(folders: Mapping[str, str], *, epochs: int) -> Task:
     )
 
 
-def folder(folders: Mapping[str, str]) -> Task:
+def folder(sizes: Sizes, folders: Mapping[str, str]) -> Task:
     """T4, many photographs."""
     torch = Contestant(TORCH, "torch_timm", "folder", LOOP.replace(", flips", ""), "torch")
     extra = Contestant(WITH, "ours", "folder", "the same with the extra", overlay="openvino")
@@ -382,6 +385,7 @@ def folder(folders: Mapping[str, str]) -> Task:
         unit="s",
         figure="wall_seconds",
         settings={"folder": folders["copies"]},
+        num_scored=sizes.folder,
         contestants=(
             Contestant(WITHOUT, "ours", "folder", "`hubcls predict --input FOLDER --csv`"),
             extra,

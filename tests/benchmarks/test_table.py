@@ -19,10 +19,10 @@ def tasks():
 
 @pytest.fixture
 def task(tasks):
-    def made(goal, *, unit="s", figure="value"):
+    def made(goal, *, unit="s", figure="value", **more):
         names = ("hubcls", "A", "B")
         contestants = tuple(tasks.Contestant(name, "x", "x", "its setting") for name in names)
-        return tasks.Task("T9", "a task", unit, contestants, (goal,), figure=figure)
+        return tasks.Task("T9", "a task", unit, contestants, (goal,), figure=figure, **more)
 
     return made
 
@@ -149,9 +149,9 @@ def test_every_goal_names_rows_of_its_task(tasks):
 
 
 def test_speed_that_costs_accuracy_misses_the_goal(table, task, goal):
-    results = rows(seconds(1, accuracy=0.8), seconds(9, accuracy=0.804), seconds(8, accuracy=0.9))
+    results = rows(seconds(1, accuracy=0.8), seconds(9, accuracy=0.83), seconds(8, accuracy=0.85))
 
-    verdict = table.judged(task(goal()), goal(), results)
+    verdict = table.judged(task(goal(), num_scored=1000), goal(), results)
 
     assert not verdict.is_met
     assert verdict.words == "8.00× (B: 1.0 s against 8.0; less accurate than B)"
