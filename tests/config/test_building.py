@@ -71,6 +71,7 @@ def test_a_run_is_repeated_by_its_own_config_to_the_last_digit(text, tmp_path):
     assert numbers(tmp_path / "again") == numbers(tmp_path / "ckpt")
 
 
+@pytest.mark.slow
 def test_a_distillation_is_repeated_by_its_own_config(text, teacher, photos, tmp_path):
     section = {
         "name": "distillation",

@@ -20,7 +20,6 @@ from hubcls.modules.sources.naming import fix_automatic_names
 SMALL = "mobilenet_v1_imagenet"
 OF_KERAS = [spec.name for spec in finding.specs() if spec.source == "keras_applications"]
 HASHLESS = ("mobilenet_v1_imagenet", "mobilenet_v2_imagenet")
-HEADS = ("efficientnetb0_imagenet", SMALL)
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +78,7 @@ def test_every_network_of_keras_applications_is_in_the_catalogue():
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=() if name in HEADS else pytest.mark.slow) for name in OF_KERAS],
+    [pytest.param(name, marks=() if name == SMALL else pytest.mark.slow) for name in OF_KERAS],
 )
 def test_published_weights_give_what_keras_gives(name, monkeypatch, tmp_path):
     """Keras' own loading of "imagenet", quirks included, against ours, from one file."""

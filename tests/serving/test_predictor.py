@@ -10,7 +10,7 @@ from PIL import Image
 import hubcls
 from hubcls.classification.classifier import build_classifier
 from hubcls.classification.problem import SingleLabel
-from hubcls.classification.rebuilding import rebuilt
+from hubcls.classification.rebuilding import compute_dtypes, rebuilt
 from hubcls.datasets.base import Dataset, DatasetInfo
 from hubcls.errors import BundleError, ConfigError
 from hubcls.export.bundle import save_bundle
@@ -54,6 +54,21 @@ def test_the_run_s_folder_and_its_best_model_load_alike(checkpoint_dir, photos):
     predictor = hubcls.load(checkpoint_dir)
 
     assert predictor.predict(photos) == hubcls.load(checkpoint_dir / "best_model").predict(photos)
+
+
+def test_in_bfloat16_a_predictor_sees_nearly_the_same(checkpoint_dir, photos):
+    full = hubcls.load(checkpoint_dir)
+    half = hubcls.load(checkpoint_dir, mixed_precision="mixed_bfloat16")
+
+    assert compute_dtypes(full.model) == {"float32"}
+    assert compute_dtypes(half.model) == {"float32", "bfloat16"}
+    for one, other in zip(half.predict(photos), full.predict(photos), strict=True):
+        assert dict(one.top) == pytest.approx(dict(other.top), abs=0.1)
+
+
+def test_a_precision_that_there_is_not_names_those_there_are(checkpoint_dir):
+    with pytest.raises(ConfigError, match="float32, mixed_bfloat16, mixed_float16"):
+        hubcls.load(checkpoint_dir, mixed_precision="int8")
 
 
 def test_a_best_model_whose_replacement_was_killed_still_loads(checkpoint_dir):

@@ -258,6 +258,7 @@ def test_unbalanced_class_weights_are_checked_by_name(make_task):
         make_task(class_weights={"across": 1.0, "down": 2.0}).finetune_and_eval()
 
 
+@pytest.mark.slow
 def test_class_weights_change_what_is_learned(make_task, tmp_path):
     weights = {"across": 1.0, "down": 1.0, "diagonal": 100.0}
 
