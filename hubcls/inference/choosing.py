@@ -125,12 +125,13 @@ class Inference:
         return self._graphs[name]
 
     def _full(self, images: np.ndarray) -> tuple[Runtime, bool]:
-        frozen = _frozen_graph(self.model, images)
-        return frozen, all(map(_are_equal, _outputs(frozen, images), self._expected(images)))
+        return self._compared(_frozen_graph(self.model, images), images)
 
     def _full_openvino(self, images: np.ndarray) -> tuple[Runtime, bool]:
-        graph = OpenVINOGraph(_frozen_graph(self.model, images))
-        return graph, all(map(_are_equal, _outputs(graph, images), self._expected(images)))
+        return self._compared(OpenVINOGraph(_frozen_graph(self.model, images)), images)
+
+    def _compared(self, runtime: Runtime, images: np.ndarray) -> tuple[Runtime, bool]:
+        return runtime, all(map(_are_equal, _outputs(runtime, images), self._expected(images)))
 
     def _half_openvino(self, images: np.ndarray) -> tuple[Runtime, bool]:
         full = as_float32(self.model)
