@@ -21,13 +21,15 @@ from typing import Any
 from photographs import copies, make, mean_size
 from speed.environments import ROOT
 from speed.measuring import Figures, Place, code_hash, measured
+from speed.rows import Contestant, Task, computes_in_bfloat16, without_bfloat16
 from speed.table import page
-from speed.tasks import FULL, QUICK, SMALL_SIDE, Contestant, Sizes, Task, tasks
+from speed.tasks import FULL, QUICK, SMALL_SIDE, Sizes, tasks
 
 MARKER = "speed"
 PAGE = ROOT / "docs" / "benchmarks.md"
 FOLDERS = ("photographs", "few", "copies", "small", "large", "prepared")
 BATCH_SIZE = 32
+NO_HALVES = "The processor has no instructions for bfloat16: there are no rows in it."
 PREPARING = Contestant("preparing", "preparing", "prepare", "one set of weights for all")
 SAME_WEIGHTS = (
     Contestant("plain Keras", "plain_keras", "features", ""),
@@ -122,10 +124,11 @@ def facts(
     first, last = (time.strftime("%Y-%m-%d %H:%M", one) for one in (min(began), max(began)))
     load = max(each["load"] for each in measurements if "load" in each)
     gpus = "Nothing was run on a GPU." if "GPU" not in str(preparing["environment"]) else ""
+    halves = "" if computes_in_bfloat16() else f" {NO_HALVES}"
     return "\n".join(
         [
             where_measured(preparing["environment"]),
-            f"Installed: {listed}. {gpus}",
+            f"Installed: {listed}. {gpus}{halves}",
             f"The first measurement began at {first} UTC, the last at {last}; the load average "
             f"before any of them was at most {load:.1f}.",
             "",
@@ -166,6 +169,8 @@ def main() -> None:
     prepared, preparing = prepared_files(place, folders)
     folders["prepared"] = str(prepared)
     chosen = [task for task in tasks(sizes, folders) if task.key in arguments.only]
+    if not computes_in_bfloat16():
+        chosen = [without_bfloat16(task) for task in chosen]
     usual = usual_settings(sizes, folders, prepared)
     results = {task.key: results_of(place, task, sizes, usual) for task in chosen}
     measurements = [

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from speed.environments import ROOT, installed, overlay_of, python_of, variables
-from speed.tasks import Contestant
+from speed.rows import Contestant
 
 Figures = dict[str, Any]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from speed.tasks import Contestant, Goal, Task
+from speed.rows import Contestant, Goal, Task
 
 Figures = Mapping[str, Any]
 # Rounds of each row of a task, by the row's name.

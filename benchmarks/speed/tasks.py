@@ -3,87 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass
 
-Kind = Literal["faster", "reaches", "flat"]
+from speed.rows import HALF, Contestant, Goal, Task, in_bfloat16
 
 # Pixels of the images of T7, for 50,000 of them in some minutes.
 SMALL_SIDE = 64
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """One row of a task.
-
-    Attributes:
-        name: as the table has it.
-        script: the file of rivals/ that does it.
-        does: the script's task.
-        setting: the row's words on how it is run.
-        environment: "tensorflow" (hubcls' own too) or "torch".
-        settings: what the script reads beyond the task's.
-        overlay: a package that this row finds and others of its environment do not.
-        keeps_home: finds what the row before it left in hubcls' home folder.
-        is_slow: takes one turn alone: a row that is far from the best takes most of the time.
-    """
-
-    name: str
-    script: str
-    does: str
-    setting: str
-    environment: str = "tensorflow"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    overlay: str | None = None
-    keeps_home: bool = False
-    is_slow: bool = False
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What one row should come to against others.
-
-    Attributes:
-        words: the issue's own.
-        ours: the row's name.
-        rivals: names; the best of them counts.
-        bound: least ratio, or for "flat" the most megabytes of difference.
-        kind: "faster" compares the figures; "reaches" takes the time at which ours has the
-            rival's accuracy; "flat" takes the difference.
-    """
-
-    words: str
-    ours: str
-    rivals: tuple[str, ...]
-    bound: float
-    kind: Kind = "faster"
-
-
-@dataclass(frozen=True)
-class Task:
-    """A table and its goals.
-
-    Attributes:
-        key: "T1", or "T4b" for the second table of T4.
-        title: what is done.
-        unit: "s", "ms", "MB" (less is better) or "images/s".
-        figure: which of a measurement's figures is the row's.
-        rounds: how often all contestants take turns.
-        contestants: in the order of their turns.
-        goals: none for a table that only informs.
-        settings: what all scripts read.
-        num_scored: images that the rows' accuracies are of, where speed may not cost accuracy.
-    """
-
-    key: str
-    title: str
-    unit: str
-    contestants: tuple[Contestant, ...]
-    goals: tuple[Goal, ...]
-    rounds: int = 2
-    figure: str = "value"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    num_scored: int = 0
 
 
 @dataclass(frozen=True)
@@ -138,19 +63,6 @@ WITHOUT, WITH = "hubcls", "hubcls[openvino]"
 KERAS, HUB, TORCH, FASTAI = "plain Keras", "KerasHub", "PyTorch + timm", "fastai"
 GUIDE = "image_dataset_from_directory, .cache(), flip and rotation layers, AUTOTUNE, `model.fit`"
 LOOP = "channels-last, workers = cores, torchvision decodes, flips"
-
-
-HALF = ", bfloat16"
-
-
-def in_bfloat16(contestant: Contestant) -> Contestant:
-    """The same row in mixed bfloat16."""
-    return replace(
-        contestant,
-        name=contestant.name + HALF,
-        setting="the same",
-        settings={**contestant.settings, "bfloat16": True},
-    )
 
 
 def tasks(sizes: Sizes, folders: Mapping[str, str]) -> tuple[Task, ...]:

@@ -24,7 +24,7 @@ def measuring():
 @pytest.fixture
 def contestant(measuring, monkeypatch, tmp_path):
     """A contestant whose script is the text given, run by this Python."""
-    from speed.tasks import Contestant
+    from speed.rows import Contestant
 
     monkeypatch.setattr(measuring, "python_of", lambda work, name: sys.executable)
     monkeypatch.setattr(measuring, "variables", lambda *_: dict(os.environ))

@@ -11,26 +11,26 @@ def table():
 
 
 @pytest.fixture
-def tasks():
-    from speed import tasks
+def speed_rows():
+    from speed import rows
 
-    return tasks
+    return rows
 
 
 @pytest.fixture
-def task(tasks):
+def task(speed_rows):
     def made(goal, *, unit="s", figure="value", **more):
         names = ("hubcls", "A", "B")
-        contestants = tuple(tasks.Contestant(name, "x", "x", "its setting") for name in names)
-        return tasks.Task("T9", "a task", unit, contestants, (goal,), figure=figure, **more)
+        contestants = tuple(speed_rows.Contestant(name, "x", "x", "its setting") for name in names)
+        return speed_rows.Task("T9", "a task", unit, contestants, (goal,), figure=figure, **more)
 
     return made
 
 
 @pytest.fixture
-def goal(tasks):
+def goal(speed_rows):
     def made(kind="faster", bound=2.0, rivals=("A", "B")):
-        return tasks.Goal("the goal", "hubcls", rivals, bound, kind)
+        return speed_rows.Goal("the goal", "hubcls", rivals, bound, kind)
 
     return made
 
@@ -136,16 +136,40 @@ def test_the_page_has_goals_then_rows_with_median_and_spread(table, task, goal):
     ]
 
 
-def test_every_goal_names_rows_of_its_task(tasks):
+@pytest.mark.parametrize("has_bfloat16", [True, False])
+def test_every_goal_names_rows_of_its_task(speed_rows, has_bfloat16):
+    from speed import tasks
+
     folders = dict.fromkeys(("photographs", "few", "copies", "small", "large", "prepared"), "x")
 
     found = tasks.tasks(tasks.FULL, folders)
+    if not has_bfloat16:
+        found = tuple(speed_rows.without_bfloat16(task) for task in found)
 
     assert len(found) == len({task.key for task in found}) > 6
     for task in found:
         names = {each.name for each in task.contestants}
         assert len(names) == len(task.contestants)
+        assert task.goals
+        assert all(goal.rivals for goal in task.goals)
         assert all({goal.ours, *goal.rivals} <= names for goal in task.goals)
+        assert has_bfloat16 or not any(each.settings.get("bfloat16") for each in task.contestants)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_there"),
+    [
+        ("flags\t\t: fpu avx2 avx512_bf16\nbugs\t: bf16", True),
+        ("flags\t\t: fpu avx2 fma\n\nflags: amx_bf16", False),
+        ("Features\t: fp asimd bf16", True),
+    ],
+)
+def test_bfloat16_is_among_the_flags_of_the_processor(speed_rows, tmp_path, told, is_there):
+    facts = tmp_path / "cpuinfo"
+    facts.write_text(told, encoding="utf-8")
+
+    assert speed_rows.computes_in_bfloat16(facts) is is_there
+    assert speed_rows.computes_in_bfloat16(tmp_path / "none")
 
 
 def test_speed_that_costs_accuracy_misses_the_goal(table, task, goal):
