@@ -26,6 +26,7 @@ import hubcls
 from hubcls.backbones.layers import ResidualSum
 from hubcls.evaluation.report import environment
 from hubcls.modules.normalization import InputNormalization
+from hubcls.reader import ImageClassificationReader
 
 LITE0, RESNET50 = "efficientnet_lite0_imagenet", "resnet50_imagenet"
 NUM_COMPARED = 16
@@ -82,7 +83,9 @@ def trained(
     shutil.rmtree(place, ignore_errors=True)
     task = hubcls.ImageClassifierTask(
         module=hubcls.Module(name=LITE0, input_size=side),
-        dataset=hubcls.datasets.ImageFolder(settings["photographs"]),
+        data_reader=ImageClassificationReader(
+            dataset=hubcls.datasets.ImageFolder(settings["photographs"]), resize="stretch"
+        ),
         config=hubcls.RunConfig(checkpoint_dir=place, num_epoch=0),
     )
     found = task.finetune_and_eval()
