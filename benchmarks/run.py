@@ -27,7 +27,7 @@ from speed.tasks import FULL, QUICK, SMALL_SIDE, Sizes, tasks
 
 MARKER = "speed"
 PAGE = ROOT / "docs" / "benchmarks.md"
-FOLDERS = ("photographs", "few", "copies", "small", "large", "prepared")
+FOLDERS = ("frozen", "photographs", "few", "copies", "small", "large", "prepared")
 BATCH_SIZE = 32
 NO_HALVES = "The processor has no instructions for bfloat16: there are no rows in it."
 PREPARING = Contestant("preparing", "preparing", "prepare", "one set of weights for all")
@@ -43,7 +43,8 @@ def folders_of(work: Path, sizes: Sizes, keys: set[str]) -> dict[str, str]:
     name = f"photographs-{sizes.train}-{sizes.val}"
     photographs = make(work / name, train=sizes.train, val=sizes.val)
     few = work / f"photographs-{sizes.timed_resnet}-40"
-    found = {"photographs": photographs, "few": few}
+    frozen = work / f"photographs-{sizes.frozen}-{sizes.val}"
+    found = {"photographs": photographs, "few": few, "frozen": frozen}
     for key, count, side in (
         ("copies", sizes.folder, None),
         ("small", sizes.small, 2 * SMALL_SIDE),
@@ -52,6 +53,8 @@ def folders_of(work: Path, sizes: Sizes, keys: set[str]) -> dict[str, str]:
         found[key] = work / f"copies-{count}-{side or 'whole'}"
         if keys & {"copies": {"T3", "T3b", "T4", "T4b"}}.get(key, {"T7", "T7b"}):
             copies(photographs, found[key], count, side=side)
+    if "T1" in keys:
+        make(frozen, train=sizes.frozen, val=sizes.val)
     if "T2b" in keys:
         make(few, train=sizes.timed_resnet, val=40)
     return {key: str(folder) for key, folder in found.items()}

@@ -16,7 +16,8 @@ class Sizes:
     """How much a run measures.
 
     Attributes:
-        train: photographs to train on.
+        frozen: photographs that T1 trains on.
+        train: those that the other tasks train on.
         val: and to validate on.
         timed_resnet: photographs of the epoch of ResNet-50.
         folder: photographs to classify (T4) or to read (T3).
@@ -30,6 +31,7 @@ class Sizes:
         most_rounds: of any task.
     """
 
+    frozen: int = 1536
     train: int = 1024
     val: int = 256
     timed_resnet: int = 160
@@ -46,6 +48,7 @@ class Sizes:
 
 FULL = Sizes()
 QUICK = Sizes(
+    frozen=160,
     train=160,
     val=80,
     timed_resnet=96,
@@ -70,11 +73,11 @@ def tasks(sizes: Sizes, folders: Mapping[str, str]) -> tuple[Task, ...]:
 
     Args:
         sizes: how much is measured.
-        folders: paths of "photographs", "few" (ResNet-50's), "copies", "small", "large" and
-            "prepared".
+        folders: paths of "frozen" (T1's), "photographs", "few" (ResNet-50's), "copies", "small",
+            "large" and "prepared".
     """
     return (
-        frozen_body(sizes),
+        frozen_body(sizes, folders),
         all_layers(sizes),
         resnet(folders),
         stream(folders, epochs=1),
@@ -88,18 +91,25 @@ def tasks(sizes: Sizes, folders: Mapping[str, str]) -> tuple[Task, ...]:
     )
 
 
-def frozen_body(sizes: Sizes) -> Task:
+def frozen_body(sizes: Sizes, folders: Mapping[str, str]) -> Task:
     """T1."""
-    torch = Contestant(TORCH, "torch_timm", "frozen", f"{LOOP}; Adam at 1e-3", "torch")
+    torch = Contestant(
+        TORCH, "torch_timm", "frozen", f"{LOOP}; Adam at 1e-3", "torch", is_slow=True
+    )
     keras = Contestant(KERAS, "plain_keras", "frozen", f"{GUIDE}; Adam at 1e-3")
     extra = Contestant(WITH, "ours", "frozen", "the same with the extra", overlay="openvino")
     torches = (TORCH, TORCH + HALF)
     rivals = (KERAS, KERAS + HALF, HUB, *torches, FASTAI)
     return Task(
         key="T1",
-        title=f"frozen EfficientNet-Lite0: time to the accuracy of {sizes.head_epochs} epochs",
+        title=f"frozen EfficientNet-Lite0: time to the accuracy of {sizes.head_epochs} epochs of "
+        f"{sizes.frozen:,} photographs",
         unit="s",
-        settings={"epochs": sizes.head_epochs, "learning_rate": 1e-3},
+        settings={
+            "photographs": folders["frozen"],
+            "epochs": sizes.head_epochs,
+            "learning_rate": 1e-3,
+        },
         contestants=(
             Contestant(WITHOUT, "ours", "frozen", "`num_epoch=0`: features once, solved probe"),
             extra,
