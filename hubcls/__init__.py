@@ -14,10 +14,10 @@ Names are fetched on first use (PEP 562), so that `import hubcls` loads no Tenso
 from __future__ import annotations
 
 import importlib
-import os
 from typing import Any
 
 from hubcls.errors import HubclsError
+from hubcls.onednn import prefer_onednn
 from hubcls.registry import Table
 from hubcls.version import __version__
 
@@ -49,10 +49,7 @@ _PUBLIC = Table(
 )
 _ROOMS = ("dataset", "datasets", "reader")
 
-# TensorFlow's own default for processors with VNNI. Those with AVX2 alone it leaves to Eigen,
-# which computes convolutions in up to twice the time (docs/speed.md). It is read when TensorFlow
-# is imported; whoever sets it to 0 keeps Eigen.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+prefer_onednn()
 
 __all__ = [
     "AdamWeightDecayStrategy",

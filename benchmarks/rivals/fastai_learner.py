@@ -14,19 +14,20 @@ from fastai.vision.all import (
     Learner,
     Normalize,
     Resize,
+    ResizeMethod,
     accuracy,
     vision_learner,
 )
 
 
 def learner(settings: Settings) -> Learner:
-    """A learner whose body has hubcls' weights; resized and flipped as its quick start does it."""
+    """A learner whose body has hubcls' weights; flipped, and cropped unless told to "squish"."""
     dls = ImageDataLoaders.from_folder(
         Path(settings["photographs"]),
         train="train",
         valid="val",
         bs=settings["batch_size"],
-        item_tfms=Resize(224),
+        item_tfms=Resize(224, method=settings.get("resize", ResizeMethod.Crop)),
         batch_tfms=[Flip(), Normalize.from_stats([127 / 255] * 3, [128 / 255] * 3, cuda=False)],
         num_workers=torch_timm.CORES,
         device=torch.device("cpu"),

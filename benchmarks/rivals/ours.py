@@ -13,7 +13,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 from answering import Figures, Settings, Watch, accuracy_of, answer, milliseconds, rates
 
 import hubcls
-from hubcls.reader import ImageClassificationReader
 
 LITE0 = "efficientnet_lite0_imagenet"
 
@@ -39,16 +38,17 @@ def precision(settings: Settings) -> str:
     return "mixed_bfloat16" if settings["bfloat16"] else settings.get("mixed_precision", "auto")
 
 
-def whole_images(settings: Settings) -> ImageClassificationReader:
+# By its place: the name alone would import TensorFlow, which `hubcls predict` does in its own way.
+def whole_images(settings: Settings) -> hubcls.reader.ImageClassificationReader:
     """Shows the photographs as the rivals do: stretched to 224 x 224, nothing cut off."""
-    return ImageClassificationReader(dataset=dataset(settings), resize="stretch")
+    return hubcls.reader.ImageClassificationReader(dataset=dataset(settings), resize="stretch")
 
 
 def evaluated(
     settings: Settings,
     own: dict[str, Any],
     *,
-    reader: ImageClassificationReader | None = None,
+    reader: hubcls.reader.ImageClassificationReader | None = None,
     stops: bool = False,
 ) -> Figures:
     """The default script's run: seconds and accuracy of each evaluation on the way.
@@ -136,7 +136,9 @@ def stream(settings: Settings) -> Figures:
     # All but a hundredth, which is the least that validation takes.
     images = hubcls.datasets.ImageFolder(settings["folder"], val_fraction=0.01, test_fraction=0)
     task = hubcls.ImageClassifierTask(
-        data_reader=ImageClassificationReader(dataset=images, augmentation=augmentation),
+        data_reader=hubcls.reader.ImageClassificationReader(
+            dataset=images, augmentation=augmentation
+        ),
         module=hubcls.Module(name=LITE0),
         config=config(settings, **own),
     )

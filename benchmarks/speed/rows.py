@@ -28,7 +28,7 @@ class Contestant:
         settings: what the script reads beyond the task's.
         overlay: a package that this row finds and others of its environment do not.
         keeps_home: finds what the row before it left in hubcls' home folder.
-        is_slow: takes one turn alone: a row that is far from the best takes most of the time.
+        is_slow: takes one turn alone: a row that takes minutes and decides no goal.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Task:
         contestants: in the order of their turns.
         goals: none for a table that only informs.
         settings: what all scripts read.
-        num_scored: images that the rows' accuracies are of, where speed may not cost accuracy.
+        num_scored: images that the rows' accuracies are of; 0 where speed may cost accuracy.
     """
 
     key: str

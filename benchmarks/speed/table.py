@@ -14,9 +14,8 @@ Figures = Mapping[str, Any]
 # Rounds of each row of a task, by the row's name.
 Rows = Mapping[str, Sequence[Figures]]
 
-# Four of 256 validation images: the standard error of a difference between two classifiers that
-# disagree about one image in sixteen.
-SAME_ACCURACY = 0.016
+# Share of images about which two classifiers of equal accuracy disagree, for what is chance.
+DISAGREEMENT = 1 / 16
 LESS_IS_BETTER = {"s", "ms", "MB"}
 DIGITS = {"s": 1, "ms": 1, "MB": 0, "images/s": 1}
 
@@ -97,6 +96,7 @@ def row_line(task: Task, contestant: Contestant, rounds: Sequence[Figures]) -> s
     values = values_of(task, rounds)
     failed = [figures["failed"] for figures in rounds if "failed" in figures]
     shown = spread(values, DIGITS[task.unit]) if values else ""
+    shown += " (one turn)" if contestant.is_slow and values else ""
     if failed:
         reason = failed[0].replace("|", "/").replace("\n", " ")
         shown = " ".join(filter(None, [shown, f"failed {len(failed)}×: {reason}"]))
@@ -133,16 +133,17 @@ def judged(task: Task, goal: Goal, rows: Rows) -> Verdict:
 
 
 def more_accurate(task: Task, ours: Sequence[Figures], rivals: Rows) -> list[str]:
-    """The rivals that are more accurate than we are, where the task's speed may not cost that.
-
-    Two standard errors of a difference of two shares are chance.
-    """
+    """The rivals that are more accurate than we are, chance apart, where speed may not cost it."""
     mine = accuracy_of(ours)
     if mine is None or not task.num_scored:
         return []
-    chance = 2 * math.sqrt(2 * mine * (1 - mine) / task.num_scored)
     told = {name: accuracy_of(rounds) for name, rounds in rivals.items()}
-    return [name for name, their in told.items() if (their or 0.0) > mine + chance]
+    return [name for name, their in told.items() if (their or 0.0) > mine + chance(task)]
+
+
+def chance(task: Task) -> float:
+    """The standard error of the difference of two accuracies on the task's images."""
+    return math.sqrt(DISAGREEMENT / task.num_scored) if task.num_scored else 0.0
 
 
 def own_figure(
@@ -154,7 +155,8 @@ def own_figure(
     target = accuracy_of(rival)
     if target is None:
         raise ValueError(f"{task.key}: {goal.rivals} tell no accuracy to be reached")
-    reached = [time_to(figures["stamps"], target) for figures in ours if "stamps" in figures]
+    least = target - chance(task)
+    reached = [time_to(figures["stamps"], least) for figures in ours if "stamps" in figures]
     times = [seconds for seconds in reached if seconds is not None]
     return statistics.median(times) if len(times) == len(reached) else None
 
@@ -164,9 +166,9 @@ def ratio(task: Task, mine: float, theirs: float) -> float:
     return theirs / mine if task.unit in LESS_IS_BETTER else mine / theirs
 
 
-def time_to(stamps: Sequence[Sequence[float]], target: float) -> float | None:
-    """Seconds at the first evaluation with that accuracy, chance apart."""
-    return next((at for at, accuracy in stamps if accuracy >= target - SAME_ACCURACY), None)
+def time_to(stamps: Sequence[Sequence[float]], least: float) -> float | None:
+    """Seconds at the first evaluation with that accuracy."""
+    return next((at for at, accuracy in stamps if accuracy >= least), None)
 
 
 def values_of(task: Task, rounds: Sequence[Figures]) -> list[float]:

@@ -18,6 +18,8 @@ from hubcls.inference.choosing import Inference
 
 # What decides how a layer trains or begins, but not what it computes in inference.
 _SILENT_KEYS = frozenset({"name", "trainable", "seed"})
+_MAKERS = frozenset({"keras", "keras_hub", "keras_cv"})
+_FUNCTIONS = frozenset({"function", "__lambda__"})
 _SILENT_ENDINGS = ("_initializer", "_regularizer", "_constraint")
 
 _UPPERS: weakref.WeakKeyDictionary[keras.Model, dict[str, keras.Model]] = (
@@ -110,10 +112,22 @@ def _operation(model: keras.Model, name: str) -> Any:
     return next(operation for operation in model.operations if operation.name == name)
 
 
-def _is_known(layer: Mapping[str, Any]) -> bool:
-    """Whether Keras, one of its sister packages or hubcls made a layer."""
-    module, name = layer["module"] or "", layer["registered_name"] or ""
-    return str(module).startswith("keras") or str(name).startswith("hubcls>")
+def _is_known(node: Any) -> bool:
+    """Whether Keras, its sister packages or hubcls made a serialised layer and all in it.
+
+    Keras' own functions are bare names; others are told by a name alone, whatever they do.
+    """
+    if isinstance(node, list | tuple):
+        return all(map(_is_known, node))
+    if not isinstance(node, Mapping):
+        return True
+    if node.get("class_name") in _FUNCTIONS:
+        return False
+    if "module" in node and "registered_name" in node:
+        package, name = str(node["module"]).split(".")[0], str(node["registered_name"])
+        if package not in _MAKERS and not name.startswith("hubcls>"):
+            return False
+    return all(map(_is_known, node.values()))
 
 
 def _described_layers(model: keras.Model) -> dict[str, Mapping[str, Any]]:

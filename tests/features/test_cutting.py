@@ -79,6 +79,29 @@ def test_no_cut_lies_above_a_layer_of_somebodys_own():
     assert tops == ["below"]
 
 
+def halved(images):
+    return images / 2
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        keras.layers.Activation(halved),
+        keras.layers.Conv2D(4, 1, activation=halved),
+        keras.layers.Lambda(halved),
+        keras.layers.Lambda(lambda images: images / 2),
+    ],
+    ids=["activation", "convolution", "lambda", "anonymous"],
+)
+def test_nor_above_a_function_of_somebodys_own(layer):
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, activation="relu", name="below")(image)
+    x = keras.layers.Conv2D(4, 3, name="above")(layer(x))
+
+    tops = [trunk.top for trunk in trunks(keras.Model(image, keras.layers.Flatten()(x)))]
+    assert tops == ["below"]
+
+
 def test_where_the_first_layer_trains_nothing_is_frozen():
     assert frozen_trunk(network()) is None
 

@@ -6,7 +6,7 @@ import ast
 # do not know each other.
 ROWS = (
     # row 0: standard library, NumPy and PyYAML only
-    ("errors", "version"),
+    ("errors", "onednn", "version"),
     ("home", "logs", "preprocessing", "registry", "seeding", "typed_yaml", "writing"),
     ("cached", "catalogue"),
     ("imagenet",),
