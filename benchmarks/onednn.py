@@ -1,9 +1,9 @@
 """TensorFlow's convolutions by oneDNN, which hubcls asks for, against those by Eigen.
 
-    python benchmarks/onednn.py [--rounds 3] [--store]
+    python benchmarks/onednn.py [--rounds 2] [--store]
 
-Images a second of inference in a graph of constants, and of training steps as hubcls computes
-them: EfficientNet-Lite0 with frozen BatchNorm, ResNet-50 with BatchNorm that trains, random
+Images a second of inference and of training steps, as hubcls computes them and as plain Keras
+does: EfficientNet-Lite0 with frozen BatchNorm, ResNet-50 with BatchNorm that trains, random
 weights. Processes with TF_ENABLE_ONEDNN_OPTS=1 and 0 take turns. On processors with VNNI oneDNN
 is TensorFlow's default. With `--store` the table goes into docs/benchmarks.md.
 """
@@ -11,6 +11,7 @@ is TensorFlow's default. With `--store` the table goes into docs/benchmarks.md.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import statistics
@@ -18,10 +19,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 BATCH_SIZE = 32
-STEPS = 4
+STEPS = 2
 SWITCH = "TF_ENABLE_ONEDNN_OPTS"
 NAMES = {"1": "oneDNN", "0": "Eigen"}
 
@@ -32,7 +34,7 @@ Rates = dict[str, float]
 def main() -> None:
     """Measure in turn, and print or store the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--store", action="store_true")
     parser.add_argument("--one", action="store_true", help="measure in this process alone")
     arguments = parser.parse_args()
@@ -66,32 +68,36 @@ def rates() -> Rates:
     import tensorflow as tf
 
     import hubcls
-    from hubcls.inference.tensorflow_runtimes import FrozenGraph
+    from hubcls.inference.tensorflow_runtimes import FrozenGraph, KerasFunction
     from hubcls.training.folding import folded
 
-    def training(network: keras.Model, images: tf.Tensor, *, norm_trains: bool) -> float:
-        network.trainable = True
-        for layer in network.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.trainable = norm_trains
-
+    def training(network: keras.Model, images: tf.Tensor) -> float:
         def step() -> list[Any]:
             with tf.GradientTape() as tape:
                 loss = tf.reduce_mean(network(images, training=True))
             gradients: list[Any] = tape.gradient(loss, network.trainable_weights)
             return gradients
 
-        with folded(network):
-            return rate_of(tf.function(step, autograph=False))
+        return rate_of(tf.function(step, autograph=False))
 
     found = {}
     for name, norm_trains in (("efficientnet_lite0_imagenet", False), ("resnet50_imagenet", True)):
         network = hubcls.Module(name=name, weights=None).backbone
+        network.trainable = True
+        for layer in network.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.trainable = norm_trains
         shape = (BATCH_SIZE, *network.input_shape[1:])
         images = tf.random.stateless_uniform(shape, (0, 1), maxval=255.0)
         graph = FrozenGraph(network, tf.TensorSpec([None, *shape[1:]], images.dtype))
-        found[f"`{name}`, inference"] = rate_of(lambda: graph.begin(images))  # noqa: B023
-        found[f"`{name}`, training"] = training(network, images, norm_trains=norm_trains)
+        keras_function = KerasFunction(network)
+        found[f"`{name}`, inference, hubcls"] = rate_of(functools.partial(graph.begin, images))
+        found[f"`{name}`, inference, plain Keras"] = rate_of(
+            functools.partial(keras_function.begin, images)
+        )
+        for words, context in (("hubcls", folded(network)), ("plain Keras", nullcontext())):
+            with context:
+                found[f"`{name}`, training, {words}"] = training(network, images)
     return found
 
 

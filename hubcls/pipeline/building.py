@@ -68,7 +68,7 @@ class TrainingStream:
         features: shown in the place of the images, a view of each drawn anew every epoch.
         decoded_cache: image files are decoded and shrunk once and kept on disk
             (`hubcls.pipeline.decoded`), before the first batch.
-        memory_limit_mb: what batches and images on their way may fill, in megabytes.
+        memory_limit_mb: what tf.data may plan for buffers of images and batches.
     """
 
     split: Split

@@ -80,9 +80,9 @@ class RunConfig:
         decoded_cache: decode every training image once, before the first step, and keep it
             under `~/.hubcls/cache/images`, shrunk until the least random crop has as many
             pixels as the input: docs/augmentation.md. HUBCLS_CACHE_GB bounds it.
-        memory_limit_mb: the most that images on their way to a training step may fill, in
-            megabytes; tf.data's buffers and parallel calls keep to it. Evaluation and other
-            passes without training keep to 256.
+        memory_limit_mb: what tf.data may plan for buffers of images on their way to a training
+            step, in megabytes. A decoder's own picture comes on top, one for each core.
+            Evaluation and other passes without training read two batches ahead.
     """
 
     log_interval: int = 10
