@@ -28,7 +28,7 @@ class Contestant:
         settings: what the script reads beyond the task's.
         overlay: a package that this row finds and others of its environment do not.
         keeps_home: finds what the row before it left in hubcls' home folder.
-        is_slow: takes one turn alone: a row that takes minutes and decides no goal.
+        is_slow: takes one turn alone: a row that takes minutes.
     """
 
     name: str
