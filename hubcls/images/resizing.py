@@ -7,6 +7,7 @@ import functools
 import tensorflow as tf
 
 from hubcls.images.graph_decoding import cut, decode_window, whole
+from hubcls.images.rounding import nearest_levels
 from hubcls.preprocessing import Interpolation, Preprocessing
 
 _LETTERBOX_GREY = 128
@@ -72,7 +73,7 @@ def load_shrunk(path: tf.Tensor, needs_pillow: tf.Tensor | bool, max_pixels: int
     size = tf.minimum(_with_pixels(tf.bitwise.left_shift(before, halvings), max_pixels), before)
 
     def shrunk() -> tf.Tensor:
-        return tf.cast(tf.image.resize(decoded, size, antialias=True) + 0.5, tf.uint8)
+        return nearest_levels(tf.image.resize(decoded, size, antialias=True))
 
     pixels = tf.cond(tf.reduce_any(size < before), shrunk, lambda: decoded)
     return tf.ensure_shape(pixels, [None, None, 3])
@@ -209,6 +210,4 @@ def _resample(
 
     num_shrinking = tf.reduce_sum(tf.cast(shrinks, tf.int32))
     pixels = tf.switch_case(num_shrinking, [interpolate_both, average_one, average_both])
-    if interpolation == "bicubic":  # the others never leave 0–255
-        pixels = tf.clip_by_value(pixels, 0, 255)
-    return tf.cast(pixels + 0.5, tf.uint8)
+    return nearest_levels(pixels)

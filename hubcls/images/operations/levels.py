@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from hubcls.images.rounding import nearest_levels
+
 _GREY = np.array([[19595], [38470], [7471]], np.float32)  # of 65536: ITU-R 601-2 luma
 _SMOOTH = np.array([[1, 1, 1], [1, 5, 1], [1, 1, 1]], np.float32) / 13
 
@@ -22,8 +24,8 @@ def as_levels(images: tf.Tensor) -> tf.Tensor:
 
 
 def rounded_to(images: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
-    """float32 images, all within 0–255, in another dtype; for uint8 they are rounded."""
-    return tf.cast(images + 0.5 if dtype == tf.uint8 else images, dtype)
+    """float32 images clipped to 0–255, as float32 or rounded to uint8."""
+    return nearest_levels(images) if dtype == tf.uint8 else tf.clip_by_value(images, 0, 255)
 
 
 def each(parameters: tf.Tensor) -> tf.Tensor:
