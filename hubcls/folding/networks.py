@@ -1,6 +1,6 @@
-"""Training steps that compute what a network's layers do in fewer passes over memory.
+"""Networks that compute what their layers do in fewer passes over memory.
 
-A BatchNorm that is not trainable multiplies and shifts each channel by numbers that do not
+A BatchNorm that does not train multiplies and shifts each channel by numbers that do not
 change: put into the kernel and bias of the convolution before it, they cost nothing, and let
 TensorFlow fuse what follows. One that trains is computed by a kernel of its own.
 """
@@ -8,17 +8,21 @@ TensorFlow fuse what follows. One that trains is computed by a kernel of its own
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
-from hubcls.training.batch_norm import fused_batch_norm, is_fusable
-from hubcls.training.depthwise import depthwise_conv2d, is_slow
+from hubcls.folding.batch_norm import fused_batch_norm, is_fusable
+from hubcls.folding.depthwise import depthwise_conv2d, is_slow
 
 Computation = Callable[..., Any]
+# A kernel, and a bias or None.
+_Weights = tuple[Any, Any]
 
 
 @contextlib.contextmanager
@@ -32,18 +36,43 @@ def folded(model: keras.Model) -> Iterator[None]:
     Args:
         model: functional; other models, nested ones too, stay as they are.
     """
+    with _substituted(model, _training_computations, in_training=True):
+        yield
+
+
+@contextlib.contextmanager
+def folded_constants(model: keras.Model) -> Iterator[None]:
+    """Inside, calls with `training=False` fold each BatchNorm, and convolutions are constants.
+
+    TensorFlow folds a BatchNorm into constants by itself, but not behind a depthwise
+    convolution (TensorFlow 2.21).
+
+    Args:
+        model: functional, in float32; its weights as they are now are what is computed with.
+    """
+    with _substituted(model, _constant_computations, in_training=False):
+        yield
+
+
+@contextlib.contextmanager
+def _substituted(
+    model: keras.Model,
+    choose: Callable[[keras.Model], dict[int, Computation]],
+    *,
+    in_training: bool,
+) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for network in model._flatten_layers():
-            instead = _computations(network) if _is_functional(network) else {}
+            instead = choose(network) if _is_functional(network) else {}
             if instead:
-                stack.enter_context(_replaced(network, instead))
+                stack.enter_context(_replaced(network, instead, in_training=in_training))
         yield
 
 
 def folded_pairs(
-    network: keras.Model,
+    network: keras.Model, *, in_training: bool
 ) -> list[tuple[keras.layers.Layer, keras.layers.BatchNormalization]]:
-    """Convolutions and the frozen BatchNorm that alone reads their output."""
+    """Convolutions and the BatchNorm that alone reads their output; in training, a frozen one."""
     nodes = [node for depth in network._nodes_by_depth.values() for node in depth]
     calls = Counter(id(node.operation) for node in nodes)
     reads = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
@@ -51,7 +80,9 @@ def folded_pairs(
     made_by = {id(tensor): node.operation for node in nodes for tensor in node.outputs}
     pairs = []
     for node in nodes:
-        if node.is_input or not _is_frozen_norm(node.operation):
+        if node.is_input or not _is_norm(node.operation):
+            continue
+        if in_training and node.operation.trainable:
             continue
         source = node.input_tensors[0]
         convolution = made_by.get(id(source))
@@ -79,12 +110,15 @@ class _Substituting:
 
 
 @contextlib.contextmanager
-def _replaced(model: keras.Model, instead: dict[int, Computation]) -> Iterator[None]:
+def _replaced(
+    model: keras.Model, instead: dict[int, Computation], *, in_training: bool
+) -> Iterator[None]:
     plain = type(model).call
     substituting = _Substituting(model, instead)
 
     def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        return plain(substituting if training else model, inputs, training=training, mask=mask)
+        chosen = substituting if bool(training) == in_training else model
+        return plain(chosen, inputs, training=training, mask=mask)
 
     # Past Keras' own __setattr__, which would look for layers in it.
     object.__setattr__(model, "call", call)
@@ -94,17 +128,31 @@ def _replaced(model: keras.Model, instead: dict[int, Computation]) -> Iterator[N
         object.__delattr__(model, "call")
 
 
-def _computations(network: keras.Model) -> dict[int, Computation]:
-    """`id(layer)` → what is computed in its place."""
+def _training_computations(network: keras.Model) -> dict[int, Computation]:
+    """`id(layer)` → what is computed in its place in training."""
     instead: dict[int, Computation] = {}
-    for convolution, norm in folded_pairs(network):
-        instead[id(convolution)] = _convolution(convolution, norm)
+    for convolution, norm in folded_pairs(network, in_training=True):
+        instead[id(convolution)] = _convolution(
+            convolution, functools.partial(_weights, convolution, norm)
+        )
         instead[id(norm)] = _as_it_is
     for layer in network.layers:
         if id(layer) not in instead and _is_plain(layer) and _has_slow_gradient(layer):
-            instead[id(layer)] = _convolution(layer, None)
+            instead[id(layer)] = _convolution(layer, functools.partial(_weights, layer, None))
         if is_fusable(layer):
             instead[id(layer)] = _norm(layer)
+    return instead
+
+
+def _constant_computations(network: keras.Model) -> dict[int, Computation]:
+    """`id(layer)` → what is computed in its place in inference, from the weights of now."""
+    instead: dict[int, Computation] = {}
+    for convolution, norm in folded_pairs(network, in_training=False):
+        kernel, shift = (np.asarray(weight) for weight in _weights(convolution, norm))
+        instead[id(convolution)] = _convolution(
+            convolution, functools.partial(_given, (kernel, shift))
+        )
+        instead[id(norm)] = _as_it_is
     return instead
 
 
@@ -115,21 +163,11 @@ def _norm(layer: keras.layers.BatchNormalization) -> Computation:
     return compute
 
 
-def _convolution(layer: Any, norm: keras.layers.BatchNormalization | None) -> Computation:
-    """Maps [B, H, W, C] to what the layer, and the BatchNorm if any, make of them."""
+def _convolution(layer: Any, weights: Callable[[], _Weights]) -> Computation:
+    """Maps [B, H, W, C] to what the layer makes of them with other weights."""
 
     def compute(images: Any, **_: Any) -> Any:
-        # `_value`, for `value` has the precision of the computation: scaling comes first.
-        kernel = layer.kernel._value
-        shift = layer.bias._value if layer.use_bias else None
-        if norm is not None:
-            scale = tf.math.rsqrt(norm.moving_variance.value + norm.epsilon)
-            scale = scale * norm.gamma.value if norm.scale else scale
-            shift = (0.0 if shift is None else shift) - norm.moving_mean.value
-            shift = shift * scale + (norm.beta.value if norm.center else 0.0)
-            kernel = kernel * (
-                tf.reshape(scale, kernel.shape[2:]) if _is_depthwise(layer) else scale
-            )
+        kernel, shift = weights()
         dtype = layer.compute_dtype
         maps = _convolved(layer, tf.cast(images, dtype), tf.cast(kernel, dtype))
         if shift is not None:
@@ -138,6 +176,24 @@ def _convolution(layer: Any, norm: keras.layers.BatchNormalization | None) -> Co
         return layer.activation(maps)
 
     return compute
+
+
+def _weights(layer: Any, norm: keras.layers.BatchNormalization | None) -> _Weights:
+    """Kernel and bias of a convolution with the BatchNorm, if any, put into them."""
+    # `_value`, for `value` has the precision of the computation: scaling comes first.
+    kernel = layer.kernel._value
+    shift = layer.bias._value if layer.use_bias else None
+    if norm is not None:
+        scale = tf.math.rsqrt(norm.moving_variance.value + norm.epsilon)
+        scale = scale * norm.gamma.value if norm.scale else scale
+        shift = (0.0 if shift is None else shift) - norm.moving_mean.value
+        shift = shift * scale + (norm.beta.value if norm.center else 0.0)
+        kernel = kernel * (tf.reshape(scale, kernel.shape[2:]) if _is_depthwise(layer) else scale)
+    return kernel, shift
+
+
+def _given(weights: _Weights) -> _Weights:
+    return weights
 
 
 def _convolved(layer: Any, images: Any, kernel: Any) -> Any:
@@ -159,10 +215,9 @@ def _is_functional(layer: keras.layers.Layer) -> bool:
     return getattr(type(layer).call, "__qualname__", "") == "Functional.call"
 
 
-def _is_frozen_norm(operation: Any) -> bool:
+def _is_norm(operation: Any) -> bool:
     return (
         isinstance(operation, keras.layers.BatchNormalization)
-        and not operation.trainable
         and not getattr(operation, "renorm", False)
         and operation.axis in (-1, 3)
     )

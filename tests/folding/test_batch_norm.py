@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hubcls.training.batch_norm import fused_batch_norm, is_fusable
+from hubcls.folding.batch_norm import fused_batch_norm, is_fusable
 
 
 def made(images, **settings):
