@@ -1,12 +1,12 @@
 """In which operations hubcls' time goes, in TensorFlow's own profile: the limits of run.py's goals.
 
-    python benchmarks/operations.py --photographs FOLDER [--store]
+    python benchmarks/operations.py --photographs FOLDER
 
 Profiled are a training step of ResNet-50 (every layer open, random weights) and one of
 EfficientNet-Lite0 (the default strategy: BatchNorm frozen), augmented batches of photographs
 that are kept decoded, and the pass of photographs through EfficientNet-Lite0; each after a
 first one that warms up. FOLDER has photographs in folders of classes, such as the `copies-…`
-that `run.py` leaves in its work folder. With `--store` the table goes into docs/benchmarks.md.
+that `run.py` leaves in its work folder; a full run of it puts this table behind its own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from pages import store, where_measured
 from speed.rows import computes_in_bfloat16
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
@@ -41,20 +40,15 @@ CALLS = {"IteratorGetNext", "PartitionedCall", "StatefulPartitionedCall", "Case"
 
 
 def main() -> None:
-    """Profile each, and print or store the table."""
+    """Profile each, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photographs", type=Path, required=True)
-    parser.add_argument("--store", action="store_true")
     arguments = parser.parse_args()
     # A pass that finds its features kept would compute nothing.
     with tempfile.TemporaryDirectory() as home:
         os.environ["HUBCLS_HOME"] = home
         found = {name: profiled(run) for name, run in runs(arguments.photographs).items()}
-    text = f"{table(found)}\n\n{where_measured()} Batches of {BATCH_SIZE}."
-    if arguments.store:
-        store("benchmarks.md", "operations", text)
-    else:
-        print(text)
+    print(table(found))
 
 
 def runs(photographs: Path) -> dict[str, Callable[[], Any]]:
@@ -128,7 +122,7 @@ def network_pass(images: hubcls.datasets.ImageFolder, paths: list[str]) -> Calla
         config=hubcls.RunConfig(checkpoint_dir=tempfile.mkdtemp(), num_epoch=0),
     )
     task.save_best_model()
-    predictor = hubcls.load(task.config.checkpoint_dir, backend="tensorflow")
+    predictor = hubcls.load(task.config.checkpoint_dir, backend="keras")
     return lambda: predictor.predict(paths, batch_size=BATCH_SIZE)
 
 

@@ -6,12 +6,13 @@ measured is kept in the work folder; a run that was broken off goes on. Needs
 `pip install -e '.[dev]'` and a quiet machine; about 100 minutes on two cores.
 
     python benchmarks/run.py --work FOLDER
-    python benchmarks/run.py --work FOLDER --quick      # prints, about 20 minutes
+    python benchmarks/run.py --work FOLDER --quick      # prints, some minutes
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from typing import Any
 from photographs import copies, make, mean_size
 from speed.environments import ROOT
 from speed.measuring import Figures, Place, code_hash, measured
-from speed.rows import Contestant, Task, computes_in_bfloat16, without_bfloat16
+from speed.rows import Contestant, Task, computes_in_bfloat16, in_short, without_bfloat16
 from speed.table import page
 from speed.tasks import FULL, QUICK, SMALL_SIDE, Sizes, tasks
 
@@ -30,6 +31,11 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 FOLDERS = ("frozen", "photographs", "few", "copies", "small", "large", "prepared")
 BATCH_SIZE = 32
 NO_HALVES = "The processor has no instructions for bfloat16: there are no rows in it."
+PROFILED = (
+    "**Where hubcls' time goes**, in batches of 32: `benchmarks/operations.py`, which this run "
+    "ends with. Operations run side by side."
+)
+IN_SHORT = "Left out of this quick run: rows that take minutes, and those in bfloat16."
 PREPARING = Contestant("preparing", "preparing", "prepare", "one set of weights for all")
 SAME_WEIGHTS = (
     Contestant("plain Keras", "plain_keras", "features", ""),
@@ -111,16 +117,23 @@ def facts(
     usual: dict[str, Any],
     versions: dict[str, str],
     measurements: Sequence[Figures],
+    compared: Sequence[Contestant],
 ) -> str:
-    """Machine, versions, images and how equal the weights are."""
+    """Machine, versions, images, and how equal the weights of those compared are."""
     # hubcls brings TensorFlow, and its memory would be a floor under every child's peak.
     from pages import where_measured
 
     differences = []
-    for contestant in SAME_WEIGHTS:
+    for contestant in compared:
         found = measured(place, contestant, usual, 0)
         told = found.get("failed") or f"{found['value']:.1g}"
         differences.append(f"{told} ({contestant.name})")
+    equality = (
+        f" Pooled features of 16 of them differ from hubcls' by at most {', '.join(differences)}; "
+        f"their largest is {preparing['largest']:.1f}."
+        if differences
+        else ""
+    )
     listed = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
     photographs = Path(usual["photographs"])
     began = [time.gmtime(each["began"]) for each in measurements if "began" in each]
@@ -136,10 +149,16 @@ def facts(
             f"before any of them was at most {load:.1f}.",
             "",
             f"Photographs: {mean_size(photographs):.0f} kB each, ten classes; the probe's accuracy "
-            f"is {preparing['accuracy']:.3f}. Pooled features of 16 of them differ from hubcls' by "
-            f"at most {', '.join(differences)}; their largest is {preparing['largest']:.1f}.",
+            f"is {preparing['accuracy']:.3f}.{equality}",
         ]
     )
+
+
+def profiles(photographs: str) -> str:
+    """Where hubcls' time goes, as a table."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "operations.py")]
+    told = [*command, "--photographs", photographs]
+    return subprocess.run(told, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -172,7 +191,9 @@ def main() -> None:
     prepared, preparing = prepared_files(place, folders)
     folders["prepared"] = str(prepared)
     chosen = [task for task in tasks(sizes, folders) if task.key in arguments.only]
-    if not computes_in_bfloat16():
+    if arguments.quick:
+        chosen = [in_short(task) for task in chosen]
+    elif not computes_in_bfloat16():
         chosen = [without_bfloat16(task) for task in chosen]
     usual = usual_settings(sizes, folders, prepared)
     results = {task.key: results_of(place, task, sizes, usual) for task in chosen}
@@ -184,13 +205,16 @@ def main() -> None:
         for figures in measurements
         for name, version in figures.get("versions", {}).items()
     }
-    text = page(results, chosen, facts(place, preparing, usual, versions, measurements))
+    compared = () if arguments.quick else SAME_WEIGHTS
+    told = facts(place, preparing, usual, versions, measurements, compared)
+    text = page(results, chosen, told)
     if arguments.stores:
         from pages import store
 
+        text += f"\n\n{PROFILED}\n\n{profiles(folders['copies'])}"
         store(str(arguments.page.resolve()), MARKER, text)
     else:
-        print(text)
+        print(f"{IN_SHORT}\n{text}" if arguments.quick else text)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +28,7 @@ class Contestant:
         settings: what the script reads beyond the task's.
         overlay: a package that this row finds and others of its environment do not.
         keeps_home: finds what the row before it left in hubcls' home folder.
-        is_slow: takes one turn alone: a row that takes minutes.
+        is_slow: takes minutes: it has one turn alone, and none in a quick run.
     """
 
     name: str
@@ -101,14 +101,25 @@ def in_bfloat16(contestant: Contestant) -> Contestant:
 
 def without_bfloat16(task: Task) -> Task:
     """The same task, for a processor that has no instructions for bfloat16."""
+    return _without(task, lambda row: row.name.endswith(HALF))
+
+
+def in_short(task: Task) -> Task:
+    """The same task without its slow rows and those in bfloat16, which double it."""
+    return _without(task, lambda row: row.is_slow or row.name.endswith(HALF))
+
+
+def _without(task: Task, is_left_out: Callable[[Contestant], bool]) -> Task:
+    gone = {row.name for row in task.contestants if is_left_out(row)}
+    goals = [
+        replace(goal, rivals=tuple(name for name in goal.rivals if name not in gone))
+        for goal in task.goals
+        if goal.ours not in gone
+    ]
     return replace(
         task,
-        contestants=tuple(each for each in task.contestants if not each.name.endswith(HALF)),
-        goals=tuple(
-            replace(goal, rivals=tuple(name for name in goal.rivals if not name.endswith(HALF)))
-            for goal in task.goals
-            if not goal.ours.endswith(HALF)
-        ),
+        contestants=tuple(row for row in task.contestants if row.name not in gone),
+        goals=tuple(goal for goal in goals if goal.rivals),
     )
 
 

@@ -102,7 +102,9 @@ def row_line(task: Task, contestant: Contestant, rounds: Sequence[Figures]) -> s
         shown = " ".join(filter(None, [shown, f"failed {len(failed)}×: {reason}"]))
     accuracy = accuracy_of(rounds)
     known = "" if accuracy is None else f"{accuracy:.3f}"
-    return f"| {contestant.name} | {shown} | {known} | {contestant.setting} |"
+    told = next((figures["told"] for figures in rounds if "told" in figures), None)
+    how = f"{contestant.setting}; in round 1: {told}" if told else contestant.setting
+    return f"| {contestant.name} | {shown} | {known} | {how} |"
 
 
 def judged(task: Task, goal: Goal, rows: Rows) -> Verdict:

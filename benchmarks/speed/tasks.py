@@ -27,6 +27,7 @@ class Sizes:
         epochs: of fastai's `fine_tune`.
         warm_up_steps: steps before T2 looks at the clock.
         max_seconds: of T7's training after its probe.
+        script_seconds: after which T5's training ends early, if any.
         timeout_seconds: of any one measurement.
         most_rounds: of any task.
     """
@@ -42,6 +43,7 @@ class Sizes:
     epochs: int = 3
     warm_up_steps: int = 8
     max_seconds: float = 30
+    script_seconds: float | None = None
     timeout_seconds: float = 900
     most_rounds: int = 3
 
@@ -49,15 +51,15 @@ class Sizes:
 FULL = Sizes()
 QUICK = Sizes(
     frozen=160,
-    train=160,
-    val=80,
-    timed_resnet=96,
+    train=96,
+    val=48,
+    timed_resnet=64,
     folder=480,
     small=100,
     large=1000,
-    head_epochs=5,
     warm_up_steps=1,
     max_seconds=5,
+    script_seconds=30,
     timeout_seconds=300,
     most_rounds=1,
 )
@@ -181,6 +183,7 @@ def all_layers(sizes: Sizes) -> Task:
                 "all_layers",
                 "as in its guide; `fit` overrides its training=False, so BatchNorm trains",
                 settings=adam,
+                is_slow=True,
             ),
             Contestant(
                 HUB,
@@ -351,7 +354,7 @@ def script(sizes: Sizes) -> Task:
         unit="s",
         rounds=1,
         num_scored=sizes.val,
-        settings={"epochs": sizes.epochs},
+        settings={"epochs": sizes.epochs, "max_seconds": sizes.script_seconds},
         contestants=(
             Contestant(WITHOUT, "ours", "script", "Module, ImageFolder, `finetune_and_eval`"),
             Contestant(

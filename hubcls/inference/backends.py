@@ -6,7 +6,7 @@ import importlib.util
 
 from hubcls.errors import MissingExtraError, UnknownNameError
 
-BACKENDS = ("auto", "openvino", "tensorflow")
+BACKENDS = ("auto", "keras", "openvino")
 
 
 def check_backend(name: str) -> None:

@@ -51,7 +51,7 @@ class Inference:
 
         Args:
             model: images [B, H, W, 3] to one output or several.
-            backend: "tensorflow" leaves OpenVINO aside; "openvino" must be installed, and
+            backend: "keras" leaves OpenVINO aside; "openvino" must be installed, and
                 computes few images, too; "auto" decides.
 
         Raises:

@@ -33,7 +33,7 @@ def load(path: str | Path, backend: str = "auto", *, mixed_precision: str = "flo
 
     Args:
         path: a bundle ("ckpt/best_model"), or the checkpoint folder of a run ("ckpt").
-        backend: what computes on a CPU: "tensorflow", "openvino" (extra `openvino`), or
+        backend: what computes on a CPU: "keras", "openvino" (extra `openvino`), or
             "auto", which takes OpenVINO for many images where it is installed. OpenVINO
             is used only after it gave the model's own outputs for some of the images.
         mixed_precision: "float32", or "mixed_bfloat16" for processors that are faster in it

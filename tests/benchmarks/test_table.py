@@ -138,16 +138,16 @@ def test_the_page_has_goals_then_rows_with_median_and_spread(table, task, goal):
     ]
 
 
-@pytest.mark.parametrize("has_bfloat16", [True, False])
-def test_every_goal_names_rows_of_its_task(speed_rows, has_bfloat16):
+@pytest.mark.parametrize("form", ["whole", "without_bfloat16", "in_short"])
+def test_every_goal_names_rows_of_its_task(speed_rows, form):
     import run
     from speed import tasks
 
     folders = dict.fromkeys(run.FOLDERS, "x")
 
     found = tasks.tasks(tasks.FULL, folders)
-    if not has_bfloat16:
-        found = tuple(speed_rows.without_bfloat16(task) for task in found)
+    if form != "whole":
+        found = tuple(getattr(speed_rows, form)(task) for task in found)
 
     assert len(found) == len({task.key for task in found}) > 6
     for task in found:
@@ -156,7 +156,9 @@ def test_every_goal_names_rows_of_its_task(speed_rows, has_bfloat16):
         assert task.goals
         assert all(goal.rivals for goal in task.goals)
         assert all({goal.ours, *goal.rivals} <= names for goal in task.goals)
-        assert has_bfloat16 or not any(each.settings.get("bfloat16") for each in task.contestants)
+        has_bfloat16 = any(each.settings.get("bfloat16") for each in task.contestants)
+        assert form == "whole" or not has_bfloat16
+        assert form != "in_short" or not any(each.is_slow for each in task.contestants)
 
 
 @pytest.mark.parametrize(

@@ -133,11 +133,11 @@ def test_an_unreadable_image_leaves_no_half_feature_file(checkpoint, photos, tmp
 
 
 def test_every_backend_gives_the_same_answers(predict):
-    by_tensorflow = predict("--json", "--backend", "tensorflow")
+    by_keras = predict("--json", "--backend", "keras")
 
     by_openvino = predict("--json", "--backend", "openvino")
 
-    for one, other in zip(by_tensorflow.splitlines(), by_openvino.splitlines(), strict=True):
+    for one, other in zip(by_keras.splitlines(), by_openvino.splitlines(), strict=True):
         assert json.loads(one)["class_name"] == json.loads(other)["class_name"]
         np.testing.assert_allclose(
             json.loads(one)["probability"], json.loads(other)["probability"], atol=1e-5

@@ -14,7 +14,7 @@ from hubcls.inference.openvino_runtime import OpenVINOGraph
 from hubcls.inference.tensorflow_runtimes import FrozenGraph
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-RUNTIMES = {"tensorflow": FrozenGraph, "openvino": OpenVINOGraph}
+RUNTIMES = {"keras": FrozenGraph, "openvino": OpenVINOGraph}
 COUNT = 13
 
 
@@ -227,7 +227,7 @@ def test_no_images_give_no_outputs(model):
 
 
 def test_an_unknown_backend_is_an_error_with_the_known_ones(model):
-    with pytest.raises(UnknownNameError, match="Known names: auto, openvino, tensorflow"):
+    with pytest.raises(UnknownNameError, match="Known names: auto, keras, openvino"):
         Inference(model, "onyx")
 
 
@@ -243,5 +243,5 @@ def test_a_backend_that_is_not_installed_names_its_extra(model, batches, many, m
 def test_the_names_of_backends_load_no_tensorflow():
     script = "import sys; from hubcls.inference import BACKENDS; sys.exit('keras' in sys.modules)"
 
-    assert BACKENDS == ("auto", "openvino", "tensorflow")
+    assert BACKENDS == ("auto", "keras", "openvino")
     assert subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY).returncode == 0
