@@ -73,6 +73,18 @@ def test_a_compiled_model_gives_every_output_in_order(model, images, batches, ma
     assert max(largest_differences(joined(outputs), model.predict(images, verbose=0))) <= 1e-4
 
 
+@pytest.mark.parametrize(("precision", "is_folded"), [("float32", True), ("mixed_bfloat16", False)])
+def test_a_frozen_graph_in_float32_has_batch_norm_in_its_convolutions(model, precision, is_folded):
+    spec = tf.TensorSpec([None, 16, 16, 3], tf.uint8)
+
+    def operations(**settings):
+        made = FrozenGraph(rebuilt(model, precision), spec, **settings)
+        return {operation.type for operation in made.function.graph.get_operations()}
+
+    assert "Rsqrt" in operations(folds=False)
+    assert ("Rsqrt" in operations()) is not is_folded
+
+
 def test_openvino_is_taken_for_many_images_where_it_is_installed(model, batches, many):
     inference = Inference(model)
 
