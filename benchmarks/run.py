@@ -3,7 +3,7 @@
 Sets up the rivals in environments of their own (once, some gigabytes), makes the photographs,
 and runs every task's contestants in turn, each measurement in a process of its own. What is
 measured is kept in the work folder; a run that was broken off goes on. Needs
-`pip install -e '.[dev]'` and a quiet machine; about 100 minutes on two cores.
+`pip install -e '.[dev]'` and a quiet machine; about 90 minutes on two cores.
 
     python benchmarks/run.py --work FOLDER
     python benchmarks/run.py --work FOLDER --quick      # prints, some minutes

@@ -120,7 +120,8 @@ def judged(task: Task, goal: Goal, rows: Rows) -> Verdict:
         return Verdict(goal, growth, f"{growth:+,.0f} MB")
     mine = {name: own_figure(task, goal, ours, rows[name]) for name in rivals}
     never = [name for name, figure in mine.items() if figure is None]
-    if never:
+    rivals = [name for name in rivals if name not in never]
+    if not rivals:
         return Verdict(goal, None, f"never as accurate as {', '.join(never)}")
     better = more_accurate(task, ours, {name: rows[name] for name in rivals})
     theirs = {name: median_of(task, rows[name]) for name in rivals}
@@ -128,10 +129,12 @@ def judged(task: Task, goal: Goal, rows: Rows) -> Verdict:
     against, least = min(ratios.items(), key=lambda item: item[1])
     digits = DIGITS[task.unit]
     figures = f"{mine[against]:,.{digits}f} {task.unit} against {theirs[against]:,.{digits}f}"
-    lost = [name for name in goal.rivals if name not in rivals]
+    lost = [name for name in goal.rivals if not values_of(task, rows[name])]
     note = f"; without {', '.join(lost)}, which failed" if lost else ""
     note += f"; less accurate than {', '.join(better)}" if better else ""
-    return Verdict(goal, least, f"{least:.2f}× ({against}: {figures}{note})", not better)
+    note += f"; never as accurate as {', '.join(never)}" if never else ""
+    words = f"{least:.2f}× ({against}: {figures}{note})"
+    return Verdict(goal, least, words, not better and not never)
 
 
 def more_accurate(task: Task, ours: Sequence[Figures], rivals: Rows) -> list[str]:

@@ -85,7 +85,11 @@ def test_an_accuracy_never_reached_misses_the_goal(table, task, goal):
     verdict = table.judged(task(goal("reaches")), goal("reaches"), results)
 
     assert not verdict.is_met
-    assert verdict.words == "never as accurate as A"
+    assert verdict.words == "100.00× (B: 4.0 s against 400.0; never as accurate as A)"
+
+    verdict = table.judged(task(goal("reaches")), goal("reaches"), {**results, "B": results["A"]})
+
+    assert verdict.words == "never as accurate as A, B"
 
 
 def test_memory_may_differ_both_ways(table, task, goal):
