@@ -192,9 +192,12 @@ def test_batch_norm_that_opens_later_is_folded_until_then(make_task, tmp_path, m
     settings = {"strategy": strategy, "num_epoch": 3, "cached_views": 0}
     folding = make_task(**settings)
     counts = []
-    monkeypatch.setattr(
-        fitting, "folded", lambda model: counts.append(len(folded_pairs(model))) or folded(model)
-    )
+
+    def counted(model):
+        counts.append(len(folded_pairs(model, in_training=True)))
+        return folded(model)
+
+    monkeypatch.setattr(fitting, "folded", counted)
     folding.finetune()
     monkeypatch.setattr(fitting, "folded", lambda model: monkeypatch.context())
     plain = make_task(
