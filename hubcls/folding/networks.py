@@ -113,19 +113,25 @@ class _Substituting:
 def _replaced(
     model: keras.Model, instead: dict[int, Computation], *, in_training: bool
 ) -> Iterator[None]:
-    plain = type(model).call
+    plain, outer = type(model).call, vars(model).get("call")
+    otherwise = model.call
     substituting = _Substituting(model, instead)
 
     def call(inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        chosen = substituting if bool(training) == in_training else model
-        return plain(chosen, inputs, training=training, mask=mask)
+        if bool(training) != in_training:
+            return otherwise(inputs, training=training, mask=mask)
+        return plain(substituting, inputs, training=training, mask=mask)
 
     # Past Keras' own __setattr__, which would look for layers in it.
     object.__setattr__(model, "call", call)
     try:
         yield
     finally:
-        object.__delattr__(model, "call")
+        # A hook may predict while a training step is folded.
+        if outer is None:
+            object.__delattr__(model, "call")
+        else:
+            object.__setattr__(model, "call", outer)
 
 
 def _training_computations(network: keras.Model) -> dict[int, Computation]:
@@ -218,6 +224,7 @@ def _is_functional(layer: keras.layers.Layer) -> bool:
 def _is_norm(operation: Any) -> bool:
     return (
         isinstance(operation, keras.layers.BatchNormalization)
+        and type(operation).call is keras.layers.BatchNormalization.call
         and not getattr(operation, "renorm", False)
         and operation.axis in (-1, 3)
     )

@@ -99,6 +99,19 @@ def test_constants_fold_every_batch_norm_and_compute_the_same():
     assert np.abs(in_training - plain).max() > 1e-3  # open_bn trains: not what was folded
 
 
+def test_constants_inside_a_folded_step_leave_the_step_folded():
+    model = network()
+    images = next(iter(batches(1)))[0]
+
+    with folded(model):
+        outer = vars(model)["call"]
+        with folded_constants(model):
+            model(images, training=False)
+        assert vars(model)["call"] is outer
+
+    assert "call" not in vars(model)
+
+
 def test_constants_leave_no_product_behind_a_depthwise_convolution():
     image = keras.Input((16, 16, 8))
     x = norm("bn", trainable=True)(LAYERS.DepthwiseConv2D(3, use_bias=False)(image))
