@@ -45,23 +45,26 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, required=True)
     arguments = parser.parse_args()
     # A pass that finds its features kept would compute nothing.
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["HUBCLS_HOME"] = home
-        found = {name: profiled(run) for name, run in runs(arguments.photographs).items()}
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["HUBCLS_HOME"] = str(Path(folder, "home"))
+        made = runs(arguments.photographs, Path(folder))
+        found = {name: profiled(run) for name, run in made.items()}
     print(table(found))
 
 
-def runs(photographs: Path) -> dict[str, Callable[[], Any]]:
-    """What is profiled, by name."""
+def runs(photographs: Path, folder: Path) -> dict[str, Callable[[], Any]]:
+    """What is profiled, by name; runs leave their files in the folder."""
     images = hubcls.datasets.ImageFolder(photographs, val_fraction=0.5, test_fraction=0)
     shown = f"{BATCHES * BATCH_SIZE} photographs"
     found = {
         "T2b: a step of ResNet-50, float32": step(RESNET, "float32"),
         "T2b: a step of ResNet-50, bfloat16": step(RESNET, "mixed_bfloat16"),
         "T5: a step of EfficientNet-Lite0": step(LITE0, "float32"),
-        f"T3b: {shown}, kept decoded, to augmented batches": stream(images),
+        f"T3b: {shown}, kept decoded, to augmented batches": stream(images, folder / "stream"),
         f"T1, T4: {shown} through EfficientNet-Lite0": network_pass(
-            images, sorted(map(str, photographs.rglob("*.jpg")))[: BATCHES * BATCH_SIZE]
+            images,
+            sorted(map(str, photographs.rglob("*.jpg")))[: BATCHES * BATCH_SIZE],
+            folder / "pass",
         ),
     }
     if not computes_in_bfloat16():
@@ -92,7 +95,7 @@ def step(name: str, policy: str) -> Callable[[], list[Any]]:
     return traced
 
 
-def stream(images: hubcls.datasets.ImageFolder) -> Callable[[], None]:
+def stream(images: hubcls.datasets.ImageFolder, folder: Path) -> Callable[[], None]:
     """Batches of T3b: crops, flips and colours drawn anew."""
     augmentation = hubcls.Augmentation(operations=({"name": "color_jitter"},))
     task = hubcls.ImageClassifierTask(
@@ -100,9 +103,7 @@ def stream(images: hubcls.datasets.ImageFolder) -> Callable[[], None]:
             dataset=images, augmentation=augmentation
         ),
         module=hubcls.Module(name=LITE0),
-        config=hubcls.RunConfig(
-            checkpoint_dir=tempfile.mkdtemp(), batch_size=BATCH_SIZE, decoded_cache=True
-        ),
+        config=hubcls.RunConfig(checkpoint_dir=folder, batch_size=BATCH_SIZE, decoded_cache=True),
     )
     numbers = itertools.count(step=BATCHES)
 
@@ -114,15 +115,17 @@ def stream(images: hubcls.datasets.ImageFolder) -> Callable[[], None]:
     return streamed
 
 
-def network_pass(images: hubcls.datasets.ImageFolder, paths: list[str]) -> Callable[[], Any]:
+def network_pass(
+    images: hubcls.datasets.ImageFolder, paths: list[str], folder: Path
+) -> Callable[[], Any]:
     """Photographs decoded and classified, as in T4, without OpenVINO."""
     task = hubcls.ImageClassifierTask(
         module=hubcls.Module(name=LITE0),
         dataset=images,
-        config=hubcls.RunConfig(checkpoint_dir=tempfile.mkdtemp(), num_epoch=0),
+        config=hubcls.RunConfig(checkpoint_dir=folder, num_epoch=0),
     )
     task.save_best_model()
-    predictor = hubcls.load(task.config.checkpoint_dir, backend="keras")
+    predictor = hubcls.load(folder, backend="keras")
     return lambda: predictor.predict(paths, batch_size=BATCH_SIZE)
 
 

@@ -102,8 +102,12 @@ def row_line(task: Task, contestant: Contestant, rounds: Sequence[Figures]) -> s
         shown = " ".join(filter(None, [shown, f"failed {len(failed)}×: {reason}"]))
     accuracy = accuracy_of(rounds)
     known = "" if accuracy is None else f"{accuracy:.3f}"
-    told = next((figures["told"] for figures in rounds if "told" in figures), None)
-    how = f"{contestant.setting}; in round 1: {told}" if told else contestant.setting
+    told = [
+        f"; in round {number}: {figures['told']}"
+        for number, figures in enumerate(rounds, 1)
+        if "told" in figures
+    ]
+    how = "".join([contestant.setting, *told[:1]])
     return f"| {contestant.name} | {shown} | {known} | {how} |"
 
 

@@ -155,9 +155,8 @@ def _constant_computations(network: keras.Model) -> dict[int, Computation]:
     instead: dict[int, Computation] = {}
     for convolution, norm in folded_pairs(network, in_training=False):
         kernel, shift = (np.asarray(weight) for weight in _weights(convolution, norm))
-        instead[id(convolution)] = _convolution(
-            convolution, functools.partial(_given, (kernel, shift))
-        )
+        constants = functools.partial(tuple, (kernel, shift))
+        instead[id(convolution)] = _convolution(convolution, constants)
         instead[id(norm)] = _as_it_is
     return instead
 
@@ -196,10 +195,6 @@ def _weights(layer: Any, norm: keras.layers.BatchNormalization | None) -> _Weigh
         shift = shift * scale + (norm.beta.value if norm.center else 0.0)
         kernel = kernel * (tf.reshape(scale, kernel.shape[2:]) if _is_depthwise(layer) else scale)
     return kernel, shift
-
-
-def _given(weights: _Weights) -> _Weights:
-    return weights
 
 
 def _convolved(layer: Any, images: Any, kernel: Any) -> Any:

@@ -408,8 +408,6 @@ def _mapped(dataset: tf.data.Dataset, function: Callable[..., object]) -> tf.dat
 def _finished(batches: tf.data.Dataset, memory_limit_mb: int) -> tf.data.Dataset:
     options = _options()
     options.autotune.ram_budget = memory_limit_mb * 2**20
-    # Without it some short epochs ran on one core (seen with TensorFlow 2.21).
-    options.autotune.initial_parallelism = 2 * (os.cpu_count() or 1)
     return batches.with_options(options).prefetch(tf.data.AUTOTUNE)
 
 
