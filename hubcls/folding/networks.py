@@ -155,8 +155,7 @@ def _constant_computations(network: keras.Model) -> dict[int, Computation]:
     instead: dict[int, Computation] = {}
     for convolution, norm in folded_pairs(network, in_training=False):
         kernel, shift = (np.asarray(weight) for weight in _weights(convolution, norm))
-        constants = functools.partial(tuple, (kernel, shift))
-        instead[id(convolution)] = _convolution(convolution, constants)
+        instead[id(convolution)] = _convolution(convolution, lambda now=(kernel, shift): now)
         instead[id(norm)] = _as_it_is
     return instead
 
