@@ -155,7 +155,7 @@ def _constant_computations(network: keras.Model) -> dict[int, Computation]:
     instead: dict[int, Computation] = {}
     for convolution, norm in folded_pairs(network, in_training=False):
         kernel, shift = (np.asarray(weight) for weight in _weights(convolution, norm))
-        instead[id(convolution)] = _convolution(convolution, lambda now=(kernel, shift): now)
+        instead[id(convolution)] = _convolution(convolution, _always((kernel, shift)))
         instead[id(norm)] = _as_it_is
     return instead
 
@@ -194,6 +194,10 @@ def _weights(layer: Any, norm: keras.layers.BatchNormalization | None) -> _Weigh
         shift = shift * scale + (norm.beta.value if norm.center else 0.0)
         kernel = kernel * (tf.reshape(scale, kernel.shape[2:]) if _is_depthwise(layer) else scale)
     return kernel, shift
+
+
+def _always(weights: _Weights) -> Callable[[], _Weights]:
+    return lambda: weights
 
 
 def _convolved(layer: Any, images: Any, kernel: Any) -> Any:
