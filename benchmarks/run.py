@@ -6,7 +6,7 @@ measured is kept in the work folder; a run that was broken off goes on. Needs
 `pip install -e '.[dev]'` and a quiet machine; about 90 minutes on two cores.
 
     python benchmarks/run.py --work FOLDER
-    python benchmarks/run.py --work FOLDER --quick      # prints, some minutes
+    python benchmarks/run.py --work FOLDER --quick      # prints, about 10 minutes
 """
 
 from __future__ import annotations
