@@ -211,7 +211,7 @@ def _crop(options: Values, tree: Values) -> tuple[Values, Values]:
     if "ratio" in options:
         found |= {f"{_AUGMENTATION}.min_aspect": low, f"{_AUGMENTATION}.max_aspect": high}
     if options.get("interpolation"):
-        found["pipeline.interpolation"] = options["interpolation"]
+        found[f"{_AUGMENTATION}.interpolation"] = options["interpolation"]
     known = ("size", "scale", "ratio", "interpolation", "backend", "use_log_aspect")
     left = {key: value for key, value in options.items() if key not in known}
     return found, left | ({} if greatest == 1 else {"scale": options["scale"]})

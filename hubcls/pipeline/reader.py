@@ -67,7 +67,8 @@ class ImageClassificationReader:
             random_seed: of order and augmentation; None means the run's seed.
             resize: "center_crop", "stretch" or "letterbox"; None means the module's, but
                 "letterbox" in the place of a crop that would change the data set's labels.
-            interpolation: "bilinear" or "bicubic"; None means the module's.
+            interpolation: "bilinear" or "bicubic"; None means the module's. Random crops have
+                their own in `augmentation`.
             augmentation: exactly what to change in training images.
 
         Raises:

@@ -27,8 +27,11 @@ class AutoFinetuneStrategy(FinetuneStrategy):
     The head is solved as a logistic regression on the frozen features. From there all
     layers train with Adam and decoupled weight decay: the head at the full rate, each
     group below at `layer_decay` times the rate of the one above; warm-up and cosine;
-    gradients clipped to norm 1; BatchNorm wholly frozen. Where nothing is pretrained there
-    is nothing to probe or to protect: all layers train from the start at one rate.
+    gradients clipped to norm 1; BatchNorm wholly frozen. What is evaluated and kept is a moving
+    average of the weights over some ten batches, for between the probe and the end single ones
+    scatter (Izmailov et al. 2018, arXiv:1803.05407). Where nothing is pretrained there is
+    nothing to probe or to protect: all layers train from the start at one rate, and their
+    weights are kept as they are.
 
     With no `num_epoch` from the user there are as many epochs as hold `steps` updates, at
     least 1 and at most 20. With `num_epoch=0` the probe is the result.
@@ -43,6 +46,7 @@ class AutoFinetuneStrategy(FinetuneStrategy):
         warmup: float = 0.1,
         steps: int = 160,
         batch_norm: BatchNormRule = "auto",
+        ema: float | None = 0.9,
         **optimizer_options: Any,
     ) -> None:
         """Check the arguments.
@@ -54,6 +58,8 @@ class AutoFinetuneStrategy(FinetuneStrategy):
             warmup: share of the steps in which the rate rises, in [0, 1).
             steps: updates to aim at when the user names no number of epochs.
             batch_norm: as in `CombinedStrategy`.
+            ema: momentum in (0, 1) of the moving average; None keeps the weights themselves.
+                `RunConfig(ema=…)` has the last word.
             **optimizer_options: of Keras' Adam, e.g. `beta_2=0.99`.
 
         Raises:
@@ -67,6 +73,7 @@ class AutoFinetuneStrategy(FinetuneStrategy):
             ("weight_decay", weight_decay, "0 or more", weight_decay >= 0),
             ("warmup", warmup, "in [0, 1)", 0 <= warmup < 1),
             ("steps", steps, "at least 1", steps >= 1),
+            ("ema", ema, "in (0, 1) or None", ema is None or 0 < ema < 1),
         ]
         wrong = [
             f"{name} must be {range_}, not {value}" for name, value, range_, ok in checks if not ok
@@ -81,10 +88,13 @@ class AutoFinetuneStrategy(FinetuneStrategy):
         self.warmup = warmup
         self.steps = steps
         self.batch_norm = batch_norm
+        self.ema = ema
         self.optimizer_options = optimizer_options
 
     def plan(self, request: PlanRequest) -> Plan:
         """Adam with rates by group, and all layers open from the start."""
+        averages = request.is_pretrained and self.ema is not None
+        averaging = {"use_ema": True, "ema_momentum": self.ema} if averages else {}
         optimizer = build_optimizer(
             "adam",
             WarmupCosine(self.learning_rate, request.total_steps, warmup=self.warmup),
@@ -96,7 +106,7 @@ class AutoFinetuneStrategy(FinetuneStrategy):
                 else None,
             ),
             clip=Clip("global_norm", 1.0),
-            options=self.optimizer_options,
+            options=averaging | self.optimizer_options,
         )
         return Plan(
             optimizer=optimizer,

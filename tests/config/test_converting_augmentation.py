@@ -146,7 +146,8 @@ def test_a_crop_keeps_its_ranges_and_interpolation(convert):
     pipeline = conversion.values["pipeline"]
     assert pipeline["augmentation"]["min_area"] == 0.5
     assert pipeline["augmentation"]["min_aspect"] == pipeline["augmentation"]["max_aspect"] == 1
-    assert pipeline["interpolation"] == "bicubic"
+    assert pipeline["augmentation"]["interpolation"] == "bicubic"
+    assert "interpolation" not in pipeline  # which is evaluation's, too
 
 
 def test_without_crop_and_flip_there_is_none(convert):

@@ -116,6 +116,23 @@ def test_without_random_crop_the_image_is_resized_as_in_evaluation(picture):
     assert 4 <= sum(mirrored) <= 16
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_crops_are_resampled_as_the_augmentation_says(picture, interpolation):
+    options = {"drawn": drawn_from(0, 0), "augmentation": Augmentation(interpolation=interpolation)}
+    other = {"bilinear": "bicubic", "bicubic": "bilinear"}[interpolation]
+    window = random_window(tf.shape(picture)[:2], preprocessing=SQUARE, **options)
+    top, left, height, width = window.numpy()
+    expected = tf.image.resize(
+        picture[top : top + height, left : left + width], (32, 32), interpolation
+    )
+
+    found = augment(tf.constant(picture), SQUARE.replaced(interpolation=other), **options)
+
+    # Mirrored or not, by the draw.
+    nearest = np.clip(np.rint(expected), 0, 255).astype(np.uint8)
+    assert any(np.array_equal(found, image) for image in (nearest, nearest[:, ::-1]))
+
+
 def test_without_flip_no_image_is_mirrored():
     ramp = np.zeros((40, 40, 3), np.uint8) + np.arange(40, dtype=np.uint8)[:, np.newaxis]
     crops_only = Augmentation(horizontal_flip=False)
@@ -227,10 +244,11 @@ def test_operations_follow_one_another_with_chance_of_their_own():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
+        ({"interpolation": "area"}, "interpolation must be bilinear or bicubic, not 'area'"),
         ({"repeats": 0}, "repeats must be a whole number of at least 1"),
         ({"repeats": 2, "horizontal_flip": False, "min_area": 1.0}, "copies that are alike"),
     ],
 )
-def test_repeats_that_make_no_sense_are_refused(settings, message):
+def test_settings_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         Augmentation(**settings)

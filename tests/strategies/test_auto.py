@@ -42,6 +42,16 @@ def test_untrained_layers_all_learn_at_the_full_rate(request_for):
     assert rule_of(plan, request, "stem_dense1/kernel") == VariableRule()
 
 
+def test_weights_are_averaged_where_they_are_pretrained(request_for):
+    averaged = AutoFinetuneStrategy().plan(request_for()).optimizer
+    without = AutoFinetuneStrategy(ema=None).plan(request_for()).optimizer
+    from_scratch = AutoFinetuneStrategy().plan(request_for(is_pretrained=False)).optimizer
+
+    assert (averaged.use_ema, averaged.ema_momentum) == (True, 0.9)
+    assert not without.use_ema
+    assert not from_scratch.use_ema
+
+
 def test_decay_spares_biases(request_for):
     request = request_for()
     plan = AutoFinetuneStrategy().plan(request)
@@ -95,9 +105,9 @@ def test_the_description_rebuilds_the_strategy():
 
 def test_wrong_values_are_reported_together():
     with pytest.raises(ConfigError) as error:
-        AutoFinetuneStrategy(0, layer_decay=2, weight_decay=-1, warmup=1, steps=0)
+        AutoFinetuneStrategy(0, layer_decay=2, weight_decay=-1, warmup=1, steps=0, ema=1)
 
-    for part in ("learning_rate", "layer_decay", "weight_decay", "warmup", "steps"):
+    for part in ("learning_rate", "layer_decay", "weight_decay", "warmup", "steps", "ema"):
         assert part in str(error.value)
 
 
