@@ -156,7 +156,12 @@ def _add_strategy(parser: argparse.ArgumentParser) -> None:
         "--gradient-accumulation", type=int, metavar="N", help="batches for one update"
     )
     how.add_argument("--class-weights", choices=("balanced",))
-    how.add_argument("--ema", type=float, metavar="MOMENTUM", help="moving average of the weights")
+    how.add_argument(
+        "--ema",
+        type=float,
+        metavar="MOMENTUM",
+        help="moving average of the weights (default: the strategy's)",
+    )
     how.add_argument("--early-stopping", type=int, metavar="N", help="evaluations without gain")
     how.add_argument("--max-seconds", type=float, metavar="SECONDS", help="end cleanly after that")
 

@@ -40,23 +40,24 @@ class Augmentation:
         min_aspect: least width-to-height ratio of a crop, relative to the network's input
             (to the whole picture where the module stretches pictures).
         max_aspect: greatest such ratio.
-        interpolation: how the pixels of a random crop are resampled, "bilinear" or "bicubic".
-            Crops differ more among themselves than the two do, and bilinear ones take half as
-            long.
         operations: what is then done to whole batches, in this order; a name or a mapping
             of "name" and arguments stands for the operation of the table.
         repeats: how often an image stands in its batch, each time changed otherwise: Hoffer
             et al. 2020, arXiv:1901.09335. An epoch keeps its number of steps, as DeiT's
             sampler has it, and so shows one image of `repeats`, drawn anew each time.
+        interpolation: how the pixels of random crops are resampled, "bilinear" or "bicubic";
+            sides that shrink to half or less are averaged, as in evaluation. Crops differ more
+            among themselves than the two ways do, and bicubic resampling takes about twice as
+            long.
     """
 
     horizontal_flip: bool = True
     min_area: float = 0.35
     min_aspect: float = 3 / 4
     max_aspect: float = 4 / 3
-    interpolation: Interpolation = "bilinear"
     operations: tuple[Operation, ...] = ()
     repeats: int = 1
+    interpolation: Interpolation = "bilinear"
 
     def __post_init__(self) -> None:
         """Refuse ranges that hold no crop, and look up operations that are named.
@@ -127,7 +128,7 @@ def load_augmented(
 
     def cropped(choose: ChooseWindow) -> tf.Tensor:
         window, halvings = decode_window(path, needs_pillow, choose)
-        return stretch(window, preprocessing, augmentation.interpolation, halvings)
+        return stretch(window, _of_crops(preprocessing, augmentation), halvings)
 
     return _augmented(
         lambda: load(path, needs_pillow, preprocessing),
@@ -158,7 +159,7 @@ def augment(
     """
     return _augmented(
         lambda: resize(image, preprocessing),
-        lambda choose: stretch(cut(image, choose), preprocessing, augmentation.interpolation),
+        lambda choose: stretch(cut(image, choose), _of_crops(preprocessing, augmentation)),
         preprocessing=preprocessing,
         augmentation=augmentation,
         drawn=drawn,
@@ -218,6 +219,10 @@ def random_window(
         lambda: tf.concat([corner, attempt], axis=0),
         lambda: centred_window(size, aspect=input_aspect, fraction=1.0),
     )
+
+
+def _of_crops(preprocessing: Preprocessing, augmentation: Augmentation) -> Preprocessing:
+    return preprocessing.replaced(interpolation=augmentation.interpolation)
 
 
 def _augmented(

@@ -153,7 +153,7 @@ def fit(
     """
     height, width = preprocessing.height, preprocessing.width
     if preprocessing.resize != "letterbox":
-        return stretch(window, preprocessing, preprocessing.interpolation, halvings)
+        return stretch(window, preprocessing, halvings)
     sides = _letterboxed(tf.shape(window)[:2], preprocessing)
     shrunk = _resample(window, sides, preprocessing.interpolation, halvings)
     top, left = tf.unstack(([height, width] - sides) // 2)
@@ -163,21 +163,17 @@ def fit(
 
 
 def stretch(
-    window: tf.Tensor,
-    preprocessing: Preprocessing,
-    interpolation: Interpolation,
-    halvings: tf.Tensor | int = 0,
+    window: tf.Tensor, preprocessing: Preprocessing, halvings: tf.Tensor | int = 0
 ) -> tf.Tensor:
     """The whole of `window` at the input size, whatever its aspect ratio.
 
     Args:
         window: uint8 [h, w, 3].
-        preprocessing: the size is read.
-        interpolation: how pixels are resampled.
+        preprocessing: size and interpolation are read.
         halvings: how often the window was halved when it was decoded.
     """
     size = tf.constant([preprocessing.height, preprocessing.width])
-    resampled = _resample(window, size, interpolation, halvings)
+    resampled = _resample(window, size, preprocessing.interpolation, halvings)
     return tf.ensure_shape(resampled, [preprocessing.height, preprocessing.width, 3])
 
 

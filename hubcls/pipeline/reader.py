@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -67,8 +68,8 @@ class ImageClassificationReader:
             random_seed: of order and augmentation; None means the run's seed.
             resize: "center_crop", "stretch" or "letterbox"; None means the module's, but
                 "letterbox" in the place of a crop that would change the data set's labels.
-            interpolation: "bilinear" or "bicubic"; None means the module's. Random crops have
-                their own in `augmentation`.
+            interpolation: "bilinear" or "bicubic"; None means the module's in evaluation and
+                bilinear in random crops.
             augmentation: exactly what to change in training images.
 
         Raises:
@@ -123,6 +124,7 @@ class ImageClassificationReader:
             return None
         if self._augmentation is not None:
             return self._augmentation
+        usual = Augmentation(interpolation=self.interpolation or "bilinear")
         keeps = info.keeps_label
         if self.data_augmentation:
             if not (keeps.horizontal_flip and keeps.random_crop):
@@ -132,12 +134,11 @@ class ImageClassificationReader:
                     info.name,
                     keeps,
                 )
-            return Augmentation()
+            return usual
         if not (keeps.horizontal_flip or keeps.random_crop):
             return None
-        if keeps.random_crop:
-            return Augmentation(horizontal_flip=keeps.horizontal_flip)
-        return Augmentation(horizontal_flip=keeps.horizontal_flip, min_area=1.0)
+        min_area = usual.min_area if keeps.random_crop else 1.0
+        return replace(usual, horizontal_flip=keeps.horizontal_flip, min_area=min_area)
 
     def data_generator(
         self,

@@ -27,11 +27,11 @@ class AutoFinetuneStrategy(FinetuneStrategy):
     The head is solved as a logistic regression on the frozen features. From there all
     layers train with Adam and decoupled weight decay: the head at the full rate, each
     group below at `layer_decay` times the rate of the one above; warm-up and cosine;
-    gradients clipped to norm 1; BatchNorm wholly frozen. What is evaluated and kept is a moving
-    average of the weights over some ten batches, for between the probe and the end single ones
-    scatter (Izmailov et al. 2018, arXiv:1803.05407). Where nothing is pretrained there is
-    nothing to probe or to protect: all layers train from the start at one rate, and their
-    weights are kept as they are.
+    gradients clipped to norm 1; BatchNorm wholly frozen. What is evaluated and kept is an
+    exponential moving average of the weights (Tarvainen and Valpola 2017, arXiv:1703.01780,
+    equation 1), for between the probe and the end single steps scatter. Where nothing is
+    pretrained there is nothing to probe or to protect: all layers train from the start at one
+    rate, and their weights are kept as they are.
 
     With no `num_epoch` from the user there are as many epochs as hold `steps` updates, at
     least 1 and at most 20. With `num_epoch=0` the probe is the result.
@@ -58,9 +58,10 @@ class AutoFinetuneStrategy(FinetuneStrategy):
             warmup: share of the steps in which the rate rises, in [0, 1).
             steps: updates to aim at when the user names no number of epochs.
             batch_norm: as in `CombinedStrategy`.
-            ema: momentum in (0, 1) of the moving average; None keeps the weights themselves.
-                `RunConfig(ema=…)` has the last word.
-            **optimizer_options: of Keras' Adam, e.g. `beta_2=0.99`.
+            ema: momentum in (0, 1) of the moving average where weights are pretrained, lowered
+                in runs of few batches so that it spans a tenth of them at most; None keeps the
+                weights themselves. `RunConfig(ema=…)` goes before it.
+            **optimizer_options: of Keras' Adam, e.g. `beta_2=0.99`, but none of its averages.
 
         Raises:
             ConfigError: a value is out of range; lists all of them.
@@ -78,6 +79,11 @@ class AutoFinetuneStrategy(FinetuneStrategy):
         wrong = [
             f"{name} must be {range_}, not {value}" for name, value, range_, ok in checks if not ok
         ]
+        wrong += [
+            f"{name} is ema here: a momentum, or None"
+            for name in ("use_ema", "ema_momentum")
+            if name in optimizer_options
+        ]
         if wrong:
             raise ConfigError(
                 "AutoFinetuneStrategy is given wrong values:\n  " + "\n  ".join(wrong)
@@ -93,8 +99,9 @@ class AutoFinetuneStrategy(FinetuneStrategy):
 
     def plan(self, request: PlanRequest) -> Plan:
         """Adam with rates by group, and all layers open from the start."""
-        averages = request.is_pretrained and self.ema is not None
-        averaging = {"use_ema": True, "ema_momentum": self.ema} if averages else {}
+        momentum = min(self.ema or 0.0, 1 - 10 / request.total_steps)
+        averages = request.is_pretrained and momentum > 0
+        averaging = {"use_ema": True, "ema_momentum": momentum} if averages else {}
         optimizer = build_optimizer(
             "adam",
             WarmupCosine(self.learning_rate, request.total_steps, warmup=self.warmup),
@@ -106,7 +113,7 @@ class AutoFinetuneStrategy(FinetuneStrategy):
                 else None,
             ),
             clip=Clip("global_norm", 1.0),
-            options=averaging | self.optimizer_options,
+            options=self.optimizer_options | averaging,
         )
         return Plan(
             optimizer=optimizer,

@@ -131,7 +131,7 @@ class ImageClassifierTask(HookedTask):
 
     @property
     def classifier(self) -> keras.Model:
-        """The Keras model being trained: images 0–255 to logits."""
+        """The Keras model being trained, unaveraged: images 0–255 to logits."""
         return self._assembly.classifier
 
     @property
@@ -193,17 +193,19 @@ class ImageClassifierTask(HookedTask):
         Raises:
             CheckpointError: nothing has been trained yet.
         """
-        with self._phase(phase), self._weights(best=load_best_model) as model:
+        with self._phase(phase):
             self._fire("eval_start_event")
-            evaluation = evaluate(
-                model,
-                self.ingredients.dataset.split(phase),
-                phase=phase,
-                problem=self._problem(best=load_best_model),
-                preprocessing=self.ingredients.preprocessing,
-                batch_size=self._assembly.stream.batch_size,
-                metrics=self.metrics,
-            )
+            with self._weights(best=load_best_model) as model:
+                evaluation = evaluate(
+                    model,
+                    self.ingredients.dataset.split(phase),
+                    phase=phase,
+                    problem=self._problem(best=load_best_model),
+                    preprocessing=self.ingredients.preprocessing,
+                    batch_size=self._assembly.stream.batch_size,
+                    metrics=self.metrics,
+                )
+            # Hooks see the weights that train: a state that one saves is the run's.
             self._fire("eval_end_event", [self._as_run_state(evaluation)])
         return evaluation
 
@@ -237,17 +239,18 @@ class ImageClassifierTask(HookedTask):
             ConfigError: `label_list` has not one name for each class.
             DataError: an image is missing or cannot be read.
         """
-        with self._phase("predict"), self._weights(best=load_best_model) as model:
+        with self._phase("predict"):
             self._fire("predict_start_event")
             began = time.perf_counter()
-            predictions = predict(
-                Inference(model),
-                data,
-                preprocessing=self.ingredients.preprocessing,
-                problem=self._problem(best=load_best_model).renamed(label_list),
-                top_k=top_k,
-                batch_size=batch_size or self.config.batch_size,
-            )
+            with self._weights(best=load_best_model) as model:
+                predictions = predict(
+                    Inference(model),
+                    data,
+                    preprocessing=self.ingredients.preprocessing,
+                    problem=self._problem(best=load_best_model).renamed(label_list),
+                    top_k=top_k,
+                    batch_size=batch_size or self.config.batch_size,
+                )
             seconds = time.perf_counter() - began
             self._fire("predict_end_event", [self._run_state({}, len(predictions), seconds)])
         return (

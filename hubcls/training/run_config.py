@@ -48,8 +48,8 @@ class RunConfig:
         seed: fixes everything that is drawn: split order, augmentation, head, dropout.
         early_stopping: stop after this many evaluations without a better main metric.
         ema: momentum in (0, 1) of a moving average of the weights, which is then what
-            is evaluated and kept; None keeps the weights themselves. It moves with every batch,
-            of several that are accumulated too.
+            is evaluated and kept; None leaves it to the strategy, of which AutoFinetuneStrategy
+            averages by itself. It moves with every batch, of several that are accumulated too.
         class_weights: weight of each class in the loss, by name; "balanced" weighs
             inversely to the class's share of the training split. For one class an image.
         loss: "cross_entropy", "focal" (Lin et al. 2017, arXiv:1708.02002) or, where images

@@ -143,16 +143,18 @@ def test_without_flip_no_image_is_mirrored():
         assert found[0, 0, 0] < found[0, -1, 0]
 
 
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("rule", ["center_crop", "stretch", "letterbox"])
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
-def test_an_augmented_file_equals_its_augmented_picture(saved, name, rule):
+def test_an_augmented_file_equals_its_augmented_picture(saved, name, rule, interpolation):
     noisy = np.random.default_rng(0).integers(0, 256, (70, 111, 3), np.uint8)
     path = saved(noisy, name)
     preprocessing = Preprocessing(48, 48, resize=rule)
     whole = tf.constant(read_with_pillow(path))
 
     for k in range(3):
-        options = {"augmentation": Augmentation(), "drawn": drawn_from(k, 5)}
+        changes = Augmentation(interpolation=interpolation)
+        options = {"augmentation": changes, "drawn": drawn_from(k, 5)}
         loaded = load_augmented(
             tf.constant(path), name == "a.webp", preprocessing=preprocessing, **options
         )

@@ -115,6 +115,13 @@ def test_augmentation_is_on_as_far_as_labels_are_kept():
     assert reader.augmentation(info(horizontal_flip=False, random_crop=False)) is None
 
 
+def test_crops_are_resampled_as_the_reader_says():
+    reader = ImageClassificationReader(interpolation="bicubic")
+
+    assert reader.augmentation(info()) == Augmentation(interpolation="bicubic")
+    assert reader.augmentation(info(horizontal_flip=False)).interpolation == "bicubic"
+
+
 def test_augmentation_is_off_where_the_user_says_so():
     assert ImageClassificationReader(data_augmentation=False).augmentation(info()) is None
 

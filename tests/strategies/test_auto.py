@@ -47,9 +47,23 @@ def test_weights_are_averaged_where_they_are_pretrained(request_for):
     without = AutoFinetuneStrategy(ema=None).plan(request_for()).optimizer
     from_scratch = AutoFinetuneStrategy().plan(request_for(is_pretrained=False)).optimizer
 
-    assert (averaged.use_ema, averaged.ema_momentum) == (True, 0.9)
+    assert averaged.use_ema
     assert not without.use_ema
     assert not from_scratch.use_ema
+
+
+@pytest.mark.parametrize(("steps", "momentum"), [(160, 0.9), (100, 0.9), (50, 0.8), (10, None)])
+def test_the_average_spans_a_tenth_of_the_run_at_most(request_for, steps, momentum):
+    request = request_for(num_epoch=1, steps_per_epoch=steps)
+    optimizer = AutoFinetuneStrategy().plan(request).optimizer
+
+    assert (optimizer.ema_momentum if optimizer.use_ema else None) == momentum
+
+
+@pytest.mark.parametrize("option", [{"use_ema": False}, {"ema_momentum": 0.5}])
+def test_the_average_has_one_name(option):
+    with pytest.raises(ConfigError, match="ema here"):
+        AutoFinetuneStrategy(**option)
 
 
 def test_decay_spares_biases(request_for):

@@ -290,6 +290,28 @@ def test_the_moving_average_is_what_is_evaluated_and_kept(make_task):
     assert average == pytest.approx(float(probabilities.max()), abs=1e-6)
 
 
+@pytest.mark.parametrize(("ema", "momentum"), [(None, 0.75), (0.5, 0.5)])
+def test_the_default_strategy_averages_unless_the_run_says_how(make_task, ema, momentum):
+    task = make_task(num_epoch=50, ema=ema, strategy=hubcls.AutoFinetuneStrategy(ema=0.75))
+
+    assert task.classifier.optimizer.use_ema
+    assert task.classifier.optimizer.ema_momentum == momentum
+
+
+def test_a_state_that_a_hook_saves_while_averages_are_measured_is_the_runs_own(make_task):
+    strategy = hubcls.DefaultStrategy(learning_rate=0.05, optimizer_name="sgd")
+    task = make_task(num_epoch=1, ema=0.99, strategy=strategy)
+    task.finetune()
+    raw = task.classifier.get_weights()
+    task.add_hook("eval_end_event", "save", lambda *_: task.save_checkpoint())
+
+    task.eval("val")
+
+    assert task.load_checkpoint()
+    for restored, expected in zip(task.classifier.get_weights(), raw, strict=True):
+        assert np.array_equal(restored, expected)
+
+
 def test_hidden_units_train_without_a_probe(make_task, caplog):
     with caplog.at_level("INFO", logger="hubcls"):
         make_task(hidden_units=[12], num_epoch=1).finetune_and_eval()
