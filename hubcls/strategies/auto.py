@@ -99,9 +99,11 @@ class AutoFinetuneStrategy(FinetuneStrategy):
 
     def plan(self, request: PlanRequest) -> Plan:
         """Adam with rates by group, and all layers open from the start."""
-        momentum = min(self.ema or 0.0, 1 - 10 / request.total_steps)
-        averages = request.is_pretrained and momentum > 0
-        averaging = {"use_ema": True, "ema_momentum": momentum} if averages else {}
+        averaging: dict[str, Any] = {}
+        if request.is_pretrained and self.ema is not None:
+            # The shortest runs keep averages, too: a run that goes on for longer finds them.
+            momentum = max(0.0, min(self.ema, 1 - 10 / request.total_steps))
+            averaging = {"use_ema": True, "ema_momentum": momentum}
         optimizer = build_optimizer(
             "adam",
             WarmupCosine(self.learning_rate, request.total_steps, warmup=self.warmup),
