@@ -46,9 +46,8 @@ class Augmentation:
             et al. 2020, arXiv:1901.09335. An epoch keeps its number of steps, as DeiT's
             sampler has it, and so shows one image of `repeats`, drawn anew each time.
         interpolation: how the pixels of random crops are resampled, "bilinear" or "bicubic";
-            sides that shrink to half or less are averaged, as in evaluation. Crops differ more
-            among themselves than the two ways do, and bicubic resampling takes about twice as
-            long.
+            sides that shrink to half or less are averaged, as in evaluation. Bilinear is
+            quicker, and crops differ more among themselves than the two ways do.
     """
 
     horizontal_flip: bool = True
